@@ -1,1 +1,40 @@
-//! Placeholder.
+//! What the gateway and its command lines say to each other: validated names, resource documents, request
+//! bodies and problems.
+//!
+//! Everything here is checked when it is made: who holds a [`Login`] or a [`Labels`] need not look again.
+//! Text that came from outside goes through [`escape`] before a person, a log or an audit event sees it.
+
+pub mod audit;
+pub mod certificate;
+pub mod duration;
+mod escape;
+pub mod explain;
+mod invalid;
+pub mod label;
+pub mod lock;
+mod name;
+pub mod node;
+mod node_address;
+pub mod problem;
+mod public_key;
+pub mod request;
+pub mod role;
+pub mod session;
+pub mod status;
+mod target;
+mod text;
+pub mod user;
+
+pub use audit::AuditEvent;
+pub use escape::{ESCAPED_MAX_CHARS, escape};
+pub use invalid::Invalid;
+pub use label::Labels;
+pub use lock::{Lock, LockTarget};
+pub use name::{DnsName, Login, NodeName, RoleName, UserName};
+pub use node::Node;
+pub use node_address::{Host, NodeAddress, Port};
+pub use problem::{Problem, ProblemCode};
+pub use public_key::{HostKey, UserKey};
+pub use session::{RecordingInfo, SessionInfo};
+pub use target::{NodeRef, SshName, Target};
+pub use user::User;

@@ -1,0 +1,52 @@
+//! Certificates and CA keys as the API carries them.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{UserKey, UserName, duration};
+
+/// Asks for a user certificate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignRequest {
+    /// For whom.
+    pub user: UserName,
+    /// For which key.
+    pub public_key: UserKey,
+    /// How long; cut to the roles' `max_session_ttl`, which it is when it is not said.
+    #[serde(default, with = "duration::optional_text", skip_serializing_if = "Option::is_none")]
+    pub ttl: Option<Duration>,
+}
+
+/// A user certificate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignResponse {
+    /// One line, as `ssh-keygen` writes it to `…-cert.pub`.
+    pub certificate: String,
+    /// Its number, which the audit event has too.
+    pub serial: u64,
+    /// User name and logins.
+    pub principals: Vec<String>,
+    /// Valid from.
+    pub valid_after: Timestamp,
+    /// Valid until.
+    pub valid_before: Timestamp,
+    /// Whether the wanted ttl was longer than the roles allow.
+    pub ttl_cut: bool,
+}
+
+/// The cluster's CAs by what they sign.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CaType {
+    /// User certificates.
+    User,
+    /// Certificates for the gateway's own connections to nodes.
+    OpenSsh,
+    /// Host certificates.
+    Host,
+    /// X.509.
+    Tls,
+}

@@ -1,0 +1,219 @@
+//! The node document, and what is asked of the API about nodes.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::{Host, HostKey, Invalid, Labels, NodeAddress, NodeName, Port};
+
+/// The most host keys that are pinned for one node.
+pub const MAX_HOST_KEYS: usize = 8;
+
+/// A machine that runs its own sshd (semantics section 10).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Node {
+    /// Always `node`.
+    pub kind: NodeKind,
+    /// What answers on the node.
+    pub sub_kind: NodeSubKind,
+    /// The version of this document's form.
+    pub version: NodeVersion,
+    /// Identity and labels.
+    pub metadata: NodeMetadata,
+    /// What an operator configured.
+    pub spec: NodeSpec,
+    /// What was seen of it.
+    #[serde(default)]
+    pub status: NodeStatus,
+}
+
+/// The one kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NodeKind {
+    /// A node.
+    Node,
+}
+
+/// What answers on a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NodeSubKind {
+    /// A plain SSH server without an agent of ours.
+    OpenSsh,
+}
+
+/// The version of a node document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NodeVersion {
+    /// The first form.
+    V1,
+}
+
+/// Identity and labels of a node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeMetadata {
+    /// Its UUID, random, never used again.
+    pub name: Uuid,
+    /// What roles match.
+    #[serde(default)]
+    pub labels: Labels,
+    /// The store's revision of the last change; zero in a document that is not stored yet.
+    #[serde(default)]
+    pub revision: u64,
+}
+
+/// What an operator configured for a node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeSpec {
+    /// Its name, unique in the cluster.
+    pub hostname: NodeName,
+    /// Where its sshd listens.
+    pub addr: NodeAddress,
+    /// The pinned keys; with none of them the node must show a certificate of the cluster's Host CA.
+    #[serde(default)]
+    pub host_keys: Vec<HostKey>,
+}
+
+/// What was seen of a node, apart from what is configured.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeStatus {
+    /// The last look at it; nothing before the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<NodeSeen>,
+}
+
+/// One look at a node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeSeen {
+    /// When.
+    pub time: Timestamp,
+    /// Its identification string, escaped.
+    pub software: String,
+    /// Fingerprints of the host keys it showed or announced, pinned or not.
+    #[serde(default)]
+    pub host_keys: Vec<String>,
+    /// The CA whose certificate opened it, where one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trusts: Option<TrustedBy>,
+}
+
+/// The CA kinds that a node's `TrustedUserCAKeys` may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TrustedBy {
+    /// The OpenSSH CA, which only the gateway signs with.
+    OpenSsh,
+    /// The User CA: users can reach the node past the gateway.
+    User,
+}
+
+impl Node {
+    /// A node that was never seen.
+    pub fn new(id: Uuid, labels: Labels, spec: NodeSpec) -> Self {
+        Self {
+            kind: NodeKind::Node,
+            sub_kind: NodeSubKind::OpenSsh,
+            version: NodeVersion::V1,
+            metadata: NodeMetadata { name: id, labels, revision: 0 },
+            spec,
+            status: NodeStatus::default(),
+        }
+    }
+
+    /// The UUID.
+    pub fn id(&self) -> Uuid {
+        self.metadata.name
+    }
+}
+
+/// Asks for a new node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodeAdd {
+    /// Its name.
+    pub name: NodeName,
+    /// Where it is.
+    pub host: Host,
+    /// Its sshd's port; 22 when it is not said.
+    #[serde(default = "ssh_port")]
+    pub port: Port,
+    /// What roles match.
+    #[serde(default)]
+    pub labels: Labels,
+    /// The keys to pin.
+    #[serde(default)]
+    pub host_keys: Vec<HostKey>,
+    /// Dial the node first and refuse when it shows another key.
+    #[serde(default)]
+    pub verify_host_key: bool,
+}
+
+fn ssh_port() -> Port {
+    Port::SSH
+}
+
+impl NodeAdd {
+    /// Checks what the fields alone cannot.
+    pub fn check(&self) -> Result<(), Invalid> {
+        check_host_keys(&self.host_keys)?;
+        if self.verify_host_key && self.host_keys.is_empty() {
+            return Err(Invalid::new("host_keys", "must be given to be verified"));
+        }
+        Ok(())
+    }
+
+    /// The address to dial.
+    pub fn addr(&self) -> NodeAddress {
+        NodeAddress { host: self.host.clone(), port: self.port }
+    }
+}
+
+/// Asks for a change of a node. What is not given stays.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodeUpdate {
+    /// All labels anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labels: Option<Labels>,
+    /// Another host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<Host>,
+    /// Another port.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<Port>,
+    /// Only when the node is still at this revision.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<u64>,
+}
+
+/// Asks for other pinned keys of a node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RotateHostKey {
+    /// The keys to pin instead of all that are pinned now.
+    pub host_keys: Vec<HostKey>,
+    /// Dial the node first and refuse when it shows another key.
+    #[serde(default)]
+    pub verify_host_key: bool,
+}
+
+impl RotateHostKey {
+    /// Checks what the fields alone cannot.
+    pub fn check(&self) -> Result<(), Invalid> {
+        if self.host_keys.is_empty() {
+            return Err(Invalid::new("host_keys", "must not be empty"));
+        }
+        check_host_keys(&self.host_keys)
+    }
+}
+
+fn check_host_keys(keys: &[HostKey]) -> Result<(), Invalid> {
+    if keys.len() > MAX_HOST_KEYS {
+        return Err(Invalid::new("host_keys", format!("must be at most {MAX_HOST_KEYS}")));
+    }
+    let twice =
+        keys.iter().enumerate().any(|(index, key)| keys.iter().skip(index + 1).any(|other| other == key));
+    if twice { Err(Invalid::new("host_keys", "must not hold a key twice")) } else { Ok(()) }
+}
