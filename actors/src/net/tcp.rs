@@ -1,0 +1,109 @@
+//! TCP.
+
+use std::io;
+use std::net::{Shutdown, SocketAddr};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use async_std::net as inner;
+use rustix::net::sockopt;
+
+use super::accept::{BACKLOG, accept};
+use super::io_through;
+use crate::time::{Deadline, timeout};
+
+/// A socket that accepts TCP connections.
+#[derive(Debug)]
+pub struct TcpListener {
+    socket: inner::TcpListener,
+}
+
+impl TcpListener {
+    /// Listens on `address`; port 0 takes a free one, see [`local_addr`](Self::local_addr).
+    pub fn bind(address: SocketAddr) -> io::Result<Self> {
+        let socket = std::net::TcpListener::bind(address)?;
+        // The standard library allows 128 waiting connections: too few for a burst.
+        rustix::net::listen(&socket, BACKLOG)?;
+        Ok(Self { socket: socket.into() })
+    }
+
+    /// The next connection and the address of its peer. An error is one of the listener itself: connections that
+    /// end before they are accepted are passed over, and while descriptors or memory are short it waits.
+    pub async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        let (socket, peer) = accept("tcp", || self.socket.accept()).await?;
+        Ok((TcpStream { socket }, peer))
+    }
+
+    /// The address on which it listens.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+}
+
+/// How to find out that a silent peer is gone: after `idle` without traffic ask every `interval`, and give up after
+/// `probes` questions without an answer. Whole seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keepalive {
+    /// Silence before the first question.
+    pub idle: Duration,
+    /// Time between questions.
+    pub interval: Duration,
+    /// Unanswered questions that end the connection.
+    pub probes: u32,
+}
+
+/// A TCP connection. A clone is the same connection.
+#[derive(Clone, Debug)]
+pub struct TcpStream {
+    socket: inner::TcpStream,
+}
+
+impl TcpStream {
+    /// Connects to exactly this address; [`io::ErrorKind::TimedOut`] when that takes longer than the deadline.
+    pub async fn connect(address: SocketAddr, deadline: impl Into<Deadline>) -> io::Result<Self> {
+        let connected = timeout(deadline, inner::TcpStream::connect(address)).await;
+        let socket = connected.map_err(|elapsed| io::Error::new(io::ErrorKind::TimedOut, elapsed))??;
+        Ok(Self { socket })
+    }
+
+    /// The address of the other end.
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.socket.peer_addr()
+    }
+
+    /// The address of this end.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    /// `true` sends small writes at once (`TCP_NODELAY`) instead of gathering them.
+    pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
+        self.socket.set_nodelay(nodelay)
+    }
+
+    /// Acknowledges what comes next at once (`TCP_QUICKACK`). The kernel falls back by itself: call it after each
+    /// read for as long as the peer waits for acknowledgements. Nothing where the system does not have it.
+    pub fn quickack(&self) -> io::Result<()> {
+        #[cfg(target_os = "linux")]
+        sockopt::set_tcp_quickack(&self.socket, true)?;
+        Ok(())
+    }
+
+    /// Asks a silent peer whether it is still there; `None` stops asking.
+    pub fn set_keepalive(&self, keepalive: Option<Keepalive>) -> io::Result<()> {
+        if let Some(Keepalive { idle, interval, probes }) = keepalive {
+            sockopt::set_tcp_keepidle(&self.socket, idle)?;
+            sockopt::set_tcp_keepintvl(&self.socket, interval)?;
+            sockopt::set_tcp_keepcnt(&self.socket, probes)?;
+        }
+        Ok(sockopt::set_socket_keepalive(&self.socket, keepalive.is_some())?)
+    }
+
+    /// Ends one direction or both, for all clones.
+    pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        self.socket.shutdown(how)
+    }
+}
+
+io_through!(socket, TcpStream, &TcpStream);

@@ -1,0 +1,162 @@
+//! Waiting for a moment. Moments are [`Instant`]s: they never run backwards.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use pin_project_lite::pin_project;
+
+/// A moment to wait for that lies further ahead than this is taken to be this far ahead.
+const FOREVER: Duration = Duration::from_secs(60 * 60 * 24 * 365 * 30);
+
+/// The moment until which something may take. Made from a [`Duration`] (from now) or an [`Instant`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Deadline(Instant);
+
+impl Deadline {
+    /// The moment itself.
+    pub fn instant(self) -> Instant {
+        self.0
+    }
+}
+
+impl From<Duration> for Deadline {
+    fn from(from_now: Duration) -> Self {
+        Self(Instant::now() + from_now.min(FOREVER))
+    }
+}
+
+impl From<Instant> for Deadline {
+    fn from(moment: Instant) -> Self {
+        Self(moment)
+    }
+}
+
+/// Something took longer than it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("timed out")]
+pub struct Elapsed;
+
+/// A deadline that can be moved as often as its owner likes, for a loop that polls.
+///
+/// Moving it later costs nothing: the runtime keeps the earlier moment, and when that has come the timer is armed
+/// anew. Only moving it before the armed moment arms it at once (on the next poll).
+#[derive(Default)]
+pub struct Timer {
+    deadline: Option<Instant>,
+    armed: Option<Armed>,
+}
+
+struct Armed {
+    moment: Instant,
+    sleep: Pin<Box<dyn Future<Output = ()> + Send + Sync>>,
+}
+
+impl Timer {
+    /// A timer without a deadline: it never expires until [`set`](Self::set) gives it one.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets, moves or takes away the deadline. Takes effect with the next [`poll_expired`](Self::poll_expired), so
+    /// the owner polls again afterwards.
+    pub fn set(&mut self, deadline: Option<Instant>) {
+        self.deadline = deadline;
+    }
+
+    /// The deadline, when there is one.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// Ready once when the deadline has come; the timer is without deadline then. The waker of `cx` is woken at the
+    /// deadline or, when it was moved, before.
+    pub fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(deadline) = self.deadline else { return Poll::Pending };
+        loop {
+            let armed = match &mut self.armed {
+                Some(armed) if armed.moment <= deadline => armed,
+                _ => {
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        return self.expire();
+                    }
+                    self.armed
+                        .insert(Armed { moment: deadline, sleep: Box::pin(async_std::task::sleep(left)) })
+                }
+            };
+            ready!(armed.sleep.as_mut().poll(cx));
+            let reached = armed.moment == deadline;
+            self.armed = None;
+            if reached {
+                return self.expire();
+            }
+        }
+    }
+
+    fn expire(&mut self) -> Poll<()> {
+        self.deadline = None;
+        Poll::Ready(())
+    }
+}
+
+impl fmt::Debug for Timer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Timer").field("deadline", &self.deadline).finish_non_exhaustive()
+    }
+}
+
+/// Waits for a moment; see [`sleep`] and [`sleep_until`].
+#[derive(Debug)]
+#[must_use = "futures do nothing unless polled"]
+pub struct Sleep {
+    timer: Timer,
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.timer.poll_expired(cx)
+    }
+}
+
+/// Waits this long from now, never less.
+pub fn sleep(duration: Duration) -> Sleep {
+    sleep_until(Deadline::from(duration).0)
+}
+
+/// Waits until the moment has come, never less; a moment that has passed is ready at once.
+pub fn sleep_until(moment: Instant) -> Sleep {
+    Sleep { timer: Timer { deadline: Some(moment), armed: None } }
+}
+
+pin_project! {
+    /// Gives a future until a deadline; see [`timeout`].
+    #[must_use = "futures do nothing unless polled"]
+    pub struct Timeout<F> {
+        #[pin]
+        future: F,
+        timer: Timer,
+    }
+}
+
+impl<F: Future> Future for Timeout<F> {
+    type Output = Result<F::Output, Elapsed>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        match this.future.poll(cx) {
+            Poll::Ready(output) => Poll::Ready(Ok(output)),
+            Poll::Pending => this.timer.poll_expired(cx).map(|()| Err(Elapsed)),
+        }
+    }
+}
+
+/// Gives `future` until the deadline (a [`Duration`] from now or an [`Instant`]). A future that is ready at the
+/// deadline is in time.
+pub fn timeout<F: Future>(deadline: impl Into<Deadline>, future: F) -> Timeout<F> {
+    Timeout { future, timer: Timer { deadline: Some(deadline.into().0), armed: None } }
+}
