@@ -47,3 +47,32 @@ pub fn event(event_type: &'static str, outcome: &'static str) -> AuditEvent {
 pub fn text(bytes: impl AsRef<[u8]>) -> serde_json::Value {
     escape(bytes).into()
 }
+
+/// Events in the order of their numbers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditPage {
+    /// The events; may be fewer than asked for, even none, while there is more.
+    pub events: Vec<AuditEvent>,
+    /// Where there is more: the number to go on after.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub more: Option<u64>,
+}
+
+/// What checking the chain of the audit log found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditReport {
+    /// How many events were checked.
+    pub checked: u64,
+    /// The first event that is not as it was written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<AuditFault>,
+}
+
+/// An event that is not as it was written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditFault {
+    /// Its number.
+    pub seq: u64,
+    /// What is wrong with it.
+    pub what: String,
+}

@@ -6,6 +6,7 @@
 
 pub mod audit;
 pub mod certificate;
+pub mod client;
 pub mod duration;
 mod escape;
 pub mod explain;

@@ -1,0 +1,207 @@
+//! The calls, one method each, grouped as the command lines are.
+
+use std::io::Write;
+
+use ureq::http::Method;
+use uuid::Uuid;
+
+use super::query::Query;
+use super::{Client, ClientError};
+use crate::audit::{AuditPage, AuditQuery, AuditReport};
+use crate::certificate::{CaType, SignRequest, SignResponse};
+use crate::explain::Explanation;
+use crate::lock::LockAdd;
+use crate::node::{NodeAdd, NodeUpdate, RotateHostKey};
+use crate::role::{RoleDocument, RolePut};
+use crate::status::Status;
+use crate::user::{UserAdd, UserUpdate};
+use crate::{AuditEvent, Labels, Lock, Node, NodeRef, RecordingInfo, RoleName, Target, User, UserName};
+
+/// Why a recording is fetched, which its audit event says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// To be looked at.
+    Play,
+    /// To be written to another format.
+    Export,
+}
+
+impl Purpose {
+    /// The word in the request.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Play => "play",
+            Self::Export => "export",
+        }
+    }
+}
+
+impl Client {
+    /// What the gateway says about itself.
+    pub fn status(&self) -> Result<Status, ClientError> {
+        self.get("/v1/status", &Query::none())
+    }
+
+    /// The nodes that have all these labels.
+    pub fn nodes(&self, labels: &Labels) -> Result<Vec<Node>, ClientError> {
+        let labels = (!labels.is_empty()).then_some(labels);
+        self.get("/v1/nodes", &Query::none().with_some("labels", labels))
+    }
+
+    /// One node by UUID, name or address.
+    pub fn node(&self, node: &NodeRef) -> Result<Node, ClientError> {
+        self.get(&format!("/v1/nodes/{node}"), &Query::none())
+    }
+
+    /// Adds a node.
+    pub fn add_node(&self, request: &NodeAdd) -> Result<Node, ClientError> {
+        self.send(Method::POST, "/v1/nodes", request)
+    }
+
+    /// Changes a node.
+    pub fn update_node(&self, node: &NodeRef, request: &NodeUpdate) -> Result<Node, ClientError> {
+        self.send(Method::PATCH, &format!("/v1/nodes/{node}"), request)
+    }
+
+    /// Pins other host keys.
+    pub fn rotate_host_key(&self, node: &NodeRef, request: &RotateHostKey) -> Result<Node, ClientError> {
+        self.send(Method::PUT, &format!("/v1/nodes/{node}/host-keys"), request)
+    }
+
+    /// Removes a node.
+    pub fn remove_node(&self, node: &NodeRef) -> Result<(), ClientError> {
+        self.delete(&format!("/v1/nodes/{node}"))
+    }
+
+    /// All roles.
+    pub fn roles(&self) -> Result<Vec<RoleDocument>, ClientError> {
+        self.get("/v1/roles", &Query::none())
+    }
+
+    /// One role.
+    pub fn role(&self, role: &RoleName) -> Result<RoleDocument, ClientError> {
+        self.get(&format!("/v1/roles/{role}"), &Query::none())
+    }
+
+    /// Makes or replaces a role.
+    pub fn put_role(&self, request: &RolePut) -> Result<RoleDocument, ClientError> {
+        self.send(Method::POST, "/v1/roles", request)
+    }
+
+    /// Removes a role.
+    pub fn remove_role(&self, role: &RoleName) -> Result<(), ClientError> {
+        self.delete(&format!("/v1/roles/{role}"))
+    }
+
+    /// All users.
+    pub fn users(&self) -> Result<Vec<User>, ClientError> {
+        self.get("/v1/users", &Query::none())
+    }
+
+    /// One user.
+    pub fn user(&self, user: &UserName) -> Result<User, ClientError> {
+        self.get(&format!("/v1/users/{user}"), &Query::none())
+    }
+
+    /// Adds a user.
+    pub fn add_user(&self, request: &UserAdd) -> Result<User, ClientError> {
+        self.send(Method::POST, "/v1/users", request)
+    }
+
+    /// Changes a user.
+    pub fn update_user(&self, user: &UserName, request: &UserUpdate) -> Result<User, ClientError> {
+        self.send(Method::PATCH, &format!("/v1/users/{user}"), request)
+    }
+
+    /// Removes a user.
+    pub fn remove_user(&self, user: &UserName) -> Result<(), ClientError> {
+        self.delete(&format!("/v1/users/{user}"))
+    }
+
+    /// The locks that are in force.
+    pub fn locks(&self) -> Result<Vec<Lock>, ClientError> {
+        self.get("/v1/locks", &Query::none())
+    }
+
+    /// Adds a lock.
+    pub fn add_lock(&self, request: &LockAdd) -> Result<Lock, ClientError> {
+        self.send(Method::POST, "/v1/locks", request)
+    }
+
+    /// Removes a lock.
+    pub fn remove_lock(&self, lock: Uuid) -> Result<(), ClientError> {
+        self.delete(&format!("/v1/locks/{lock}"))
+    }
+
+    /// Asks for a user certificate.
+    pub fn sign(&self, request: &SignRequest) -> Result<SignResponse, ClientError> {
+        self.send(Method::POST, "/v1/certificates/user", request)
+    }
+
+    /// The public keys of a CA in the form that other programs read.
+    pub fn export_ca(&self, ca: CaType) -> Result<String, ClientError> {
+        let path = match ca {
+            CaType::User => "/v1/ca/user.pub",
+            CaType::OpenSsh => "/v1/ca/openssh.pub",
+            CaType::Host => "/v1/ca/known_hosts",
+            CaType::Tls => "/v1/ca/tls.pem",
+        };
+        self.text(path, &Query::none())
+    }
+
+    /// What would be decided, and why.
+    pub fn explain(&self, user: &UserName, target: &Target) -> Result<Explanation, ClientError> {
+        let query = Query::none().with("user", user).with("target", target);
+        self.get("/v1/access/explain", &query)
+    }
+
+    /// One page of audit events in the order of their numbers, and whether there may be more behind it: then the
+    /// number to go on from.
+    pub fn audit_page(&self, wanted: &AuditQuery) -> Result<AuditPage, ClientError> {
+        let query = Query::none()
+            .with_some("type", wanted.event_type.as_ref())
+            .with_some("user", wanted.user.as_ref())
+            .with_some("node", wanted.node.as_ref())
+            .with_some("since", wanted.since)
+            .with_some("after_seq", wanted.after_seq)
+            .with_some("limit", wanted.limit);
+        self.get("/v1/audit/events", &query)
+    }
+
+    /// All audit events that are wanted, in the order of their numbers; each page is given to `take`.
+    pub fn audit_events<E: From<ClientError>>(
+        &self,
+        mut wanted: AuditQuery,
+        mut take: impl FnMut(Vec<AuditEvent>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        loop {
+            let page = self.audit_page(&wanted)?;
+            take(page.events)?;
+            match page.more {
+                Some(seq) => wanted.after_seq = Some(seq),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// Checks the audit chain.
+    pub fn verify_audit(&self) -> Result<AuditReport, ClientError> {
+        self.get("/v1/audit/verify", &Query::none())
+    }
+
+    /// All recordings, oldest first.
+    pub fn recordings(&self) -> Result<Vec<RecordingInfo>, ClientError> {
+        self.get("/v1/recordings", &Query::none())
+    }
+
+    /// Copies the recording of a session to `sink`; how many bytes it has.
+    pub fn recording(
+        &self,
+        session: Uuid,
+        purpose: Purpose,
+        sink: &mut impl Write,
+    ) -> Result<u64, ClientError> {
+        let query = Query::none().with("for", purpose.as_str());
+        self.download(&format!("/v1/recordings/{session}/file"), &query, sink)
+    }
+}

@@ -1,0 +1,134 @@
+//! The blocking client of the administration API.
+//!
+//! Every call takes a connection of its own, has deadlines, follows no redirect, and reads no more than it must.
+
+mod calls;
+mod error;
+mod query;
+mod unix;
+
+use std::io::{Read, Write};
+use std::path::Path;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use ureq::config::Config;
+use ureq::http::{Method, Request, Response};
+use ureq::{Agent, Body};
+
+pub use calls::Purpose;
+pub use error::ClientError;
+
+use crate::Problem;
+use query::Query;
+
+/// Longest wait for an answer: a call may dial a node first.
+const ANSWER_TIME: Duration = Duration::from_secs(60);
+/// Longest pause inside a body.
+const PAUSE_TIME: Duration = Duration::from_secs(30);
+/// Longest answer that is kept in memory, in bytes.
+const ANSWER_MAX: u64 = 64 * 1024 * 1024;
+/// The host of every request; a socket has none.
+const HOST: &str = "http://gateway";
+
+/// A gateway's administration API.
+#[derive(Debug, Clone)]
+pub struct Client {
+    agent: Agent,
+    place: String,
+}
+
+impl Client {
+    /// The gateway that listens on this Unix socket.
+    pub fn unix(socket: &Path) -> Self {
+        let config = Config::builder()
+            .http_status_as_error(false)
+            .proxy(None)
+            .max_redirects(0)
+            .max_idle_connections(0)
+            .max_response_header_size(16 * 1024)
+            .timeout_recv_response(Some(ANSWER_TIME))
+            .timeout_per_read(Some(PAUSE_TIME.max(ANSWER_TIME)))
+            .timeout_per_write(Some(PAUSE_TIME))
+            .build();
+        let connector = unix::UnixConnector { socket: socket.to_owned() };
+        let agent = Agent::with_parts(config, connector, unix::NoResolver);
+        Self { agent, place: socket.display().to_string() }
+    }
+
+    /// A whole JSON answer.
+    fn get<T: DeserializeOwned>(&self, path: &str, query: &Query) -> Result<T, ClientError> {
+        self.json(Method::GET, &query.after(path), Vec::new())
+    }
+
+    /// The JSON answer to a JSON body.
+    fn send<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, ClientError> {
+        let body = serde_json::to_vec(body).map_err(|error| ClientError::Answer(error.to_string()))?;
+        self.json(method, path, body)
+    }
+
+    /// Removes what the path names.
+    fn delete(&self, path: &str) -> Result<(), ClientError> {
+        self.call(Method::DELETE, path, Vec::new()).map(drop)
+    }
+
+    /// An answer that is plain text.
+    fn text(&self, path: &str, query: &Query) -> Result<String, ClientError> {
+        let bytes = self.bytes(Method::GET, &query.after(path), Vec::new())?;
+        String::from_utf8(bytes).map_err(|_| ClientError::Answer("text that is not UTF-8".into()))
+    }
+
+    /// Copies an answer to `sink`, however long it is.
+    fn download(&self, path: &str, query: &Query, sink: &mut impl Write) -> Result<u64, ClientError> {
+        let answer = self.call(Method::GET, &query.after(path), Vec::new())?;
+        let mut body = answer.into_body().into_with_config().limit(u64::MAX).reader();
+        Ok(std::io::copy(&mut body, sink)?)
+    }
+
+    fn json<T: DeserializeOwned>(&self, method: Method, path: &str, body: Vec<u8>) -> Result<T, ClientError> {
+        let bytes = self.bytes(method, path, body)?;
+        serde_json::from_slice(&bytes).map_err(|error| ClientError::Answer(error.to_string()))
+    }
+
+    fn bytes(&self, method: Method, path: &str, body: Vec<u8>) -> Result<Vec<u8>, ClientError> {
+        self.call(method, path, body).and_then(whole)
+    }
+
+    /// Sends a request; an answer that is not a success is an error.
+    fn call(&self, method: Method, path: &str, body: Vec<u8>) -> Result<Response<Body>, ClientError> {
+        let request = Request::builder().method(method).uri(format!("{HOST}{path}"));
+        let unusual = |error: ureq::http::Error| ClientError::Answer(error.to_string());
+        let answer = if body.is_empty() {
+            self.agent.run(request.body(()).map_err(unusual)?)
+        } else {
+            let request = request.header("Content-Type", "application/json");
+            self.agent.run(request.body(body).map_err(unusual)?)
+        };
+        let answer = answer.map_err(|error| ClientError::from_transport(error, &self.place))?;
+        if answer.status().is_success() {
+            return Ok(answer);
+        }
+        let status = answer.status();
+        let body = whole(answer)?;
+        match serde_json::from_slice::<Problem>(&body) {
+            Ok(problem) => Err(ClientError::Refused(problem)),
+            Err(_) => Err(ClientError::Answer(format!("status {status} without a problem"))),
+        }
+    }
+}
+
+/// The whole body, within [`ANSWER_MAX`].
+fn whole(answer: Response<Body>) -> Result<Vec<u8>, ClientError> {
+    let mut bytes = Vec::new();
+    answer.into_body().into_with_config().limit(ANSWER_MAX).reader().read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests;
