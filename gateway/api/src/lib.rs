@@ -10,6 +10,8 @@ pub mod client;
 pub mod duration;
 mod escape;
 pub mod explain;
+#[cfg(test)]
+mod hostile;
 mod invalid;
 pub mod label;
 pub mod lock;

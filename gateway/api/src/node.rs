@@ -217,3 +217,28 @@ fn check_host_keys(keys: &[HostKey]) -> Result<(), Invalid> {
         keys.iter().enumerate().any(|(index, key)| keys.iter().skip(index + 1).any(|other| other == key));
     if twice { Err(Invalid::new("host_keys", "must not hold a key twice")) } else { Ok(()) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Node, NodeAdd};
+    use crate::request;
+
+    #[test]
+    fn a_node_document_has_the_documented_form() {
+        let add: NodeAdd =
+            request::parse(br#"{"name":"DB-1","host":"::1","labels":{"env":"prod"}}"#).unwrap();
+        let spec = super::NodeSpec { hostname: add.name.clone(), addr: add.addr(), host_keys: add.host_keys };
+        let node = Node::new(uuid::Uuid::nil(), add.labels, spec);
+        let json = serde_json::to_value(&node).unwrap();
+        assert_eq!(
+            json,
+            serde_json::json!({
+                "kind": "node", "sub_kind": "openssh", "version": "v1",
+                "metadata": { "name": uuid::Uuid::nil(), "labels": { "env": "prod" }, "revision": 0 },
+                "spec": { "hostname": "DB-1", "addr": "[::1]:22", "host_keys": [] },
+                "status": {},
+            })
+        );
+        assert_eq!(serde_json::from_value::<Node>(json).unwrap(), node);
+    }
+}
