@@ -1,0 +1,213 @@
+//! A leg: one SSH connection of a session, its engine joined to its socket.
+
+use std::io;
+use std::ops::{Deref, DerefMut};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use futures_util::future::poll_fn;
+use futures_util::io::{AsyncRead, AsyncWrite};
+use mezite_actors::net::TcpStream;
+use mezite_actors::time::{self, Timer};
+use mezite_ssh::client::Client;
+use mezite_ssh::server::Server;
+use mezite_ssh::transport::Transport;
+use thiserror::Error;
+
+/// Time for the last bytes (a disconnect message) to leave.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// An engine of either role.
+pub trait Engine: DerefMut<Target = Transport> {
+    /// Tells the engine that time has passed.
+    fn handle_timeout(&mut self, now: Instant);
+}
+
+impl Engine for Server {
+    fn handle_timeout(&mut self, now: Instant) {
+        Self::handle_timeout(self, now);
+    }
+}
+
+impl Engine for Client {
+    fn handle_timeout(&mut self, now: Instant) {
+        Self::handle_timeout(self, now);
+    }
+}
+
+/// Why a leg is over.
+#[derive(Debug, Error)]
+pub enum LegError {
+    /// The engine says so.
+    #[error(transparent)]
+    Engine(#[from] mezite_ssh::Error),
+    /// The peer closed its side.
+    #[error("the connection was closed")]
+    Closed,
+    /// The socket failed.
+    #[error("{0}")]
+    Socket(#[from] io::Error),
+}
+
+/// An engine and its socket.
+pub struct Leg<E> {
+    /// The engine.
+    pub engine: E,
+    socket: TcpStream,
+    timer: Timer,
+    /// Acknowledge at once after each read, until the session stands: stock ssh runs with Nagle until then.
+    quick: bool,
+    received: u64,
+    sent: u64,
+}
+
+impl<E: Engine> Leg<E> {
+    /// Joins them. Both legs run without Nagle.
+    pub fn new(engine: E, socket: TcpStream) -> Self {
+        if let Err(error) = socket.set_nodelay(true) {
+            log::debug!("no TCP_NODELAY: {error}");
+        }
+        Self { engine, socket, timer: Timer::new(), quick: true, received: 0, sent: 0 }
+    }
+
+    /// The session stands: acknowledgements may be delayed again.
+    pub fn set_established(&mut self) {
+        self.quick = false;
+    }
+
+    /// Bytes read from the socket.
+    pub fn received(&self) -> u64 {
+        self.received
+    }
+
+    /// Bytes written to the socket.
+    pub fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    /// Reads once. `Ready(true)` when bytes came; `Ready(false)` when there is no room for any.
+    pub fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, LegError>> {
+        let space = self.engine.receive_space();
+        if space.is_empty() {
+            return Poll::Ready(Ok(false));
+        }
+        let count = match Pin::new(&mut &self.socket).poll_read(cx, space) {
+            Poll::Ready(count) => count?,
+            Poll::Pending => {
+                self.engine.release();
+                return Poll::Pending;
+            }
+        };
+        if count == 0 {
+            return Poll::Ready(Err(LegError::Closed));
+        }
+        if self.quick {
+            // Only a hint: where the system has no such option the handshake is slower, not wrong.
+            let _ = self.socket.quickack();
+        }
+        self.received += count as u64;
+        self.engine.handle_received(count, Instant::now());
+        Poll::Ready(Ok(true))
+    }
+
+    /// Writes what the socket takes. True when anything left.
+    pub fn poll_write(&mut self, cx: &mut Context<'_>) -> Result<bool, LegError> {
+        let mut progress = false;
+        while !self.engine.transmit().is_empty() {
+            match Pin::new(&mut &self.socket).poll_write(cx, self.engine.transmit()) {
+                Poll::Ready(Ok(0)) => return Err(LegError::Closed),
+                Poll::Ready(Ok(count)) => {
+                    self.sent += count as u64;
+                    self.engine.handle_transmitted(count);
+                    progress = true;
+                }
+                Poll::Ready(Err(error)) => return Err(error.into()),
+                Poll::Pending => break,
+            }
+        }
+        Ok(progress)
+    }
+
+    /// Runs the engine's timers. True when one was due.
+    pub fn poll_timer(&mut self, cx: &mut Context<'_>) -> bool {
+        let next = self.engine.poll_timeout();
+        self.timer.set(next);
+        if self.timer.poll_expired(cx).is_pending() {
+            return false;
+        }
+        self.engine.handle_timeout(Instant::now());
+        true
+    }
+
+    /// Runs the leg until `poll_event` has something.
+    ///
+    /// # Errors
+    /// Why the leg is over; what the engine still wants to say has been sent.
+    pub async fn until<T>(
+        &mut self,
+        mut poll_event: impl FnMut(&mut E) -> Result<Option<T>, mezite_ssh::Error>,
+    ) -> Result<T, LegError> {
+        let outcome = poll_fn(|cx| {
+            loop {
+                match poll_event(&mut self.engine) {
+                    Ok(None) => {}
+                    Ok(Some(event)) => return Poll::Ready(Ok(event)),
+                    Err(error) => return Poll::Ready(Err(error.into())),
+                }
+                let mut progress = self.poll_timer(cx);
+                progress |= self.poll_write(cx)?;
+                match self.poll_read(cx)? {
+                    Poll::Ready(true) => progress = true,
+                    Poll::Ready(false) | Poll::Pending => {}
+                }
+                if !progress {
+                    return Poll::Pending;
+                }
+            }
+        })
+        .await;
+        if outcome.is_err() {
+            self.say_farewell().await;
+        }
+        outcome
+    }
+
+    /// Waits until the peer closes or fails, taking in what it sends meanwhile up to the early limit.
+    pub async fn until_closed(&mut self) -> LegError {
+        let outcome = self.until(|engine| engine.error().map_or(Ok(None), |error| Err(error.clone())));
+        match outcome.await {
+            Ok(never) => never,
+            Err(error) => error,
+        }
+    }
+
+    /// Sends what the engine has for the peer.
+    pub async fn flush(&mut self) -> Result<(), LegError> {
+        poll_fn(|cx| match self.poll_write(cx) {
+            Err(error) => Poll::Ready(Err(error)),
+            Ok(_) if self.engine.transmit().is_empty() => Poll::Ready(Ok(())),
+            Ok(_) => Poll::Pending,
+        })
+        .await
+    }
+
+    /// Lets the last words leave, for a short time.
+    pub async fn say_farewell(&mut self) {
+        let _ = time::timeout(FAREWELL, self.flush()).await;
+    }
+
+    /// Ends the connection with a reason and a text.
+    pub async fn disconnect(&mut self, reason: u32, text: &str) {
+        self.engine.disconnect(reason, text);
+        self.say_farewell().await;
+    }
+}
+
+impl<E> Deref for Leg<E> {
+    type Target = TcpStream;
+
+    fn deref(&self) -> &TcpStream {
+        &self.socket
+    }
+}
