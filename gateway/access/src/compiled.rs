@@ -26,6 +26,7 @@ pub struct CompiledRole {
 
 /// Options as they count (semantics section 1).
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 pub(crate) struct CompiledOptions {
     pub(crate) max_session_ttl: Duration,
     pub(crate) record_session: RecordMode,

@@ -23,13 +23,6 @@ pub struct UserFacts<'a> {
     pub logins: &'a [Login],
 }
 
-/// A node as the store has it now.
-#[derive(Debug, Clone, Copy)]
-pub struct NodeFacts<'a> {
-    /// Its labels.
-    pub labels: &'a Labels,
-}
-
 /// May, or may not.
 #[derive(Debug, Clone)]
 pub enum Decision {
@@ -81,28 +74,23 @@ impl Refusal {
     }
 }
 
-/// Decides.
-pub fn decide(user: &UserFacts<'_>, login: &Login, node: &NodeFacts<'_>) -> Decision {
-    decide_traced(user, login, node, &mut ())
+/// Decides about a node with these labels.
+pub fn decide(user: &UserFacts<'_>, login: &Login, labels: &Labels) -> Decision {
+    decide_traced(user, login, labels, &mut ())
 }
 
 /// Decides, and says which role and field each outcome came from.
-pub fn explain(user: &UserFacts<'_>, login: &Login, node: &NodeFacts<'_>) -> (Decision, Vec<TraceStep>) {
+pub fn explain(user: &UserFacts<'_>, login: &Login, labels: &Labels) -> (Decision, Vec<TraceStep>) {
     let mut trace = Vec::new();
-    let decision = decide_traced(user, login, node, &mut trace);
+    let decision = decide_traced(user, login, labels, &mut trace);
     (decision, trace)
 }
 
-fn decide_traced(
-    user: &UserFacts<'_>,
-    login: &Login,
-    node: &NodeFacts<'_>,
-    trace: &mut impl Tracer,
-) -> Decision {
-    if let Some(refusal) = denial(user, login, node, trace) {
+fn decide_traced(user: &UserFacts<'_>, login: &Login, labels: &Labels, trace: &mut impl Tracer) -> Decision {
+    if let Some(refusal) = denial(user, login, labels, trace) {
         return Decision::Refuse(refusal);
     }
-    let matching: Vec<_> = user.roles.iter().filter(|role| role.allow_labels.matches(node.labels)).collect();
+    let matching: Vec<_> = user.roles.iter().filter(|role| role.allow_labels.matches(labels)).collect();
     let granting: Vec<_> = matching.iter().copied().filter(|role| role.allows_login(login, user)).collect();
     for role in &matching {
         trace.step(&"allow node", Some(role.name()), "spec.allow.node_labels");
@@ -121,13 +109,8 @@ fn decide_traced(
     }
 }
 
-fn denial(
-    user: &UserFacts<'_>,
-    login: &Login,
-    node: &NodeFacts<'_>,
-    trace: &mut impl Tracer,
-) -> Option<Refusal> {
-    if let Some(role) = user.roles.iter().find(|role| role.deny_labels.matches(node.labels)) {
+fn denial(user: &UserFacts<'_>, login: &Login, labels: &Labels, trace: &mut impl Tracer) -> Option<Refusal> {
+    if let Some(role) = user.roles.iter().find(|role| role.deny_labels.matches(labels)) {
         trace.step(&"deny", Some(role.name()), "spec.deny.node_labels");
         return Some(Refusal::LabelsDenied { role: role.name().clone() });
     }
@@ -136,13 +119,13 @@ fn denial(
     Some(Refusal::LoginDenied { role: role.name().clone() })
 }
 
-/// Whether the user may know that the node is there: some login is possible on it.
-pub fn may_see(user: &UserFacts<'_>, node: &NodeFacts<'_>) -> bool {
-    !user.roles.iter().any(|role| role.deny_labels.matches(node.labels))
+/// Whether the user may know that a node with these labels is there: some login is possible on it.
+pub fn may_see(user: &UserFacts<'_>, labels: &Labels) -> bool {
+    !user.roles.iter().any(|role| role.deny_labels.matches(labels))
         && user
             .roles
             .iter()
-            .any(|role| role.allow_labels.matches(node.labels) && !role.logins_for(user).is_empty())
+            .any(|role| role.allow_labels.matches(labels) && !role.logins_for(user).is_empty())
 }
 
 impl CompiledRole {

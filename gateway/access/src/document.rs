@@ -138,6 +138,8 @@ impl Role {
 impl RoleError {
     fn from_yaml(error: &serde_saphyr::Error) -> Self {
         let line = error.location().map_or(1, |location| location.line());
-        Self::Malformed { line, reason: escape(error.to_string()) }
+        let text = error.to_string();
+        let reason = text.rsplit_once(" at line ").map_or(text.as_str(), |(reason, _)| reason);
+        Self::Malformed { line, reason: escape(reason) }
     }
 }

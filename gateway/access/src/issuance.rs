@@ -9,6 +9,7 @@ use crate::{Forwarding, UserFacts};
 
 /// What the roles of a user say about certificates.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 pub struct Issuance {
     /// Principals besides the user's name; none without `direct_access`.
     pub logins: Vec<Login>,

@@ -15,12 +15,16 @@ mod label;
 mod login;
 mod options;
 mod permits;
+#[cfg(test)]
+mod reference;
 mod rule;
+#[cfg(test)]
+mod tests;
 mod trace;
 
 pub use built_in::{built_in_roles, is_built_in};
 pub use compiled::CompiledRole;
-pub use decision::{Decision, NodeFacts, Refusal, UserFacts, decide, explain, may_see};
+pub use decision::{Decision, Refusal, UserFacts, decide, explain, may_see};
 pub use document::{Role, RoleError};
 pub use forwarding::{Destination, Forwarding, OwnSshd};
 pub use glob::Glob;

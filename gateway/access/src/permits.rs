@@ -14,6 +14,7 @@ use crate::{CompiledRole, Destination, ExecLimit, Glob, MfaMode, OwnSshd, Record
 
 /// The outcome of a decision that allows.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 pub struct Permits {
     /// The roles that grant the access, never none: their lists must all cover what is asked.
     granting: Vec<Arc<CompiledRole>>,
