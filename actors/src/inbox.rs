@@ -90,9 +90,7 @@ impl<M> Addr<M> {
     ///
     /// # Panics
     ///
-    /// In debug builds, when an actor asks against the [order](Rank).
-    ///
-    /// [`Rank`]: crate::Rank
+    /// In debug builds, when an actor asks against the [order](crate::Rank).
     pub async fn ask<R>(
         &self,
         message: impl FnOnce(Reply<R>) -> M,

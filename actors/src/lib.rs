@@ -34,7 +34,7 @@
 //!
 //! # Runtime
 //!
-//! [`spawn`] and [`run`], [`time`], [`net`] and [`blocking`] are what the program uses of the runtime. Their errors are
+//! [`spawn`] and [`run`], [`time`], [`net`], [`blocking`] and [`signals`] are what the program uses of the runtime. Their errors are
 //! those of the standard library, their moments [`std::time::Instant`]s.
 
 mod actor;
@@ -46,6 +46,7 @@ pub mod net;
 mod order;
 mod reply;
 mod restarts;
+pub mod signals;
 mod staff;
 mod supervisor;
 mod task;

@@ -17,6 +17,9 @@ use crate::latch::Latch;
 use crate::task::{Task, spawn};
 use crate::time::timeout;
 
+/// How long a stop waits until what was cut is dropped: no time at all unless a task blocks its thread.
+const DROPPING: Duration = Duration::from_secs(5);
+
 /// The members of one rank.
 #[derive(Default)]
 pub(crate) struct Staff {
@@ -103,7 +106,7 @@ impl Staff {
         let names: Vec<_> = late.values().map(|member| member.name).collect();
         let dropped = join_all(late.into_values().map(|member| member.task.cancel()));
         // A task that blocks its thread cannot be dropped; the stop goes on without it.
-        if timeout(grace, dropped).await.is_err() {
+        if timeout(DROPPING, dropped).await.is_err() {
             log::error!(names:?; "tasks that were cut do not end");
         }
         names

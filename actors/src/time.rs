@@ -160,3 +160,108 @@ impl<F: Future> Future for Timeout<F> {
 pub fn timeout<F: Future>(deadline: impl Into<Deadline>, future: F) -> Timeout<F> {
     Timeout { future, timer: Timer { deadline: Some(deadline.into().0), armed: None } }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::FutureExt;
+    use std::future::{pending, poll_fn, ready};
+    use std::task::Waker;
+
+    const LONG: Duration = Duration::from_secs(3600);
+    const SHORT: Duration = Duration::from_millis(1);
+
+    fn poll(timer: &mut Timer) -> Poll<()> {
+        timer.poll_expired(&mut Context::from_waker(Waker::noop()))
+    }
+
+    fn armed(timer: &Timer) -> Option<Instant> {
+        timer.armed.as_ref().map(|armed| armed.moment)
+    }
+
+    #[test]
+    fn sleeping_is_never_too_short() {
+        let moment = Instant::now() + SHORT;
+        crate::run(sleep_until(moment));
+        assert!(Instant::now() >= moment);
+    }
+
+    #[test]
+    fn a_moment_that_has_passed_is_ready() {
+        assert_eq!(sleep_until(Instant::now()).now_or_never(), Some(()));
+        assert_eq!(sleep(Duration::ZERO).now_or_never(), Some(()));
+    }
+
+    #[test]
+    fn the_longest_sleep_is_no_overflow() {
+        assert_eq!(sleep(Duration::MAX).now_or_never(), None);
+    }
+
+    #[test]
+    fn a_future_that_takes_too_long_is_given_up() {
+        assert_eq!(crate::run(timeout(SHORT, pending::<()>())), Err(Elapsed));
+    }
+
+    #[test]
+    fn a_future_that_is_ready_is_in_time() {
+        assert_eq!(timeout(Duration::ZERO, ready(4)).now_or_never(), Some(Ok(4)));
+        assert_eq!(crate::run(timeout(LONG, ready(4))), Ok(4));
+    }
+
+    #[test]
+    fn a_timer_without_deadline_never_expires() {
+        let mut timer = Timer::new();
+        assert_eq!(poll(&mut timer), Poll::Pending);
+        timer.set(Some(Instant::now()));
+        timer.set(None);
+        assert_eq!(poll(&mut timer), Poll::Pending);
+    }
+
+    #[test]
+    fn a_timer_expires_once() {
+        let mut timer = Timer::new();
+        timer.set(Some(Instant::now()));
+        assert_eq!(poll(&mut timer), Poll::Ready(()));
+        assert_eq!((poll(&mut timer), timer.deadline()), (Poll::Pending, None));
+    }
+
+    #[test]
+    fn a_deadline_moved_later_leaves_the_timer_armed_as_it_was() {
+        let (mut timer, first) = (Timer::new(), Instant::now() + LONG);
+        timer.set(Some(first));
+        assert_eq!(poll(&mut timer), Poll::Pending);
+        timer.set(Some(first + LONG));
+        assert_eq!(poll(&mut timer), Poll::Pending);
+        assert_eq!(armed(&timer), Some(first));
+    }
+
+    #[test]
+    fn a_deadline_moved_earlier_arms_the_timer_anew() {
+        let (mut timer, first) = (Timer::new(), Instant::now() + LONG);
+        timer.set(Some(first + LONG));
+        assert_eq!(poll(&mut timer), Poll::Pending);
+        timer.set(Some(first));
+        assert_eq!(poll(&mut timer), Poll::Pending);
+        assert_eq!(armed(&timer), Some(first));
+    }
+
+    #[test]
+    fn a_timer_armed_too_early_expires_at_its_deadline() {
+        let (mut timer, first) = (Timer::new(), Instant::now() + SHORT);
+        timer.set(Some(first));
+        let early = poll(&mut timer);
+        let moved = Instant::now() + 20 * SHORT;
+        timer.set(Some(moved));
+        assert_eq!(crate::run(poll_fn(|cx| timer.poll_expired(cx))), ());
+        assert!(Instant::now() >= moved || early.is_ready());
+    }
+
+    #[test]
+    fn a_timer_wakes_its_task_when_moved_earlier() {
+        let mut timer = Timer::new();
+        timer.set(Some(Instant::now() + LONG));
+        assert_eq!(poll(&mut timer), Poll::Pending);
+        timer.set(Some(Instant::now() + SHORT));
+        crate::run(poll_fn(|cx| timer.poll_expired(cx)));
+    }
+}

@@ -107,3 +107,49 @@ impl TcpStream {
 }
 
 io_through!(socket, TcpStream, &TcpStream);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A connected stream, and its peer to keep it so.
+    fn stream() -> (TcpStream, std::net::TcpStream) {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let stream = crate::run(TcpStream::connect(address, Duration::from_secs(3600))).unwrap();
+        (stream, listener.accept().unwrap().0)
+    }
+
+    #[test]
+    fn small_writes_are_sent_at_once_when_asked() {
+        let (stream, _peer) = stream();
+        assert!(!stream.socket.nodelay().unwrap());
+        stream.set_nodelay(true).unwrap();
+        assert!(stream.socket.nodelay().unwrap());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn acknowledgements_are_hurried_again_after_the_kernel_fell_back() {
+        let (stream, _peer) = stream();
+        sockopt::set_tcp_quickack(&stream.socket, false).unwrap();
+        assert!(!sockopt::tcp_quickack(&stream.socket).unwrap());
+        stream.quickack().unwrap();
+        assert!(sockopt::tcp_quickack(&stream.socket).unwrap());
+    }
+
+    #[test]
+    fn silent_peers_are_asked_as_told() {
+        let (stream, _peer) = stream();
+        let seconds = Duration::from_secs;
+        let keepalive = Keepalive { idle: seconds(61), interval: seconds(7), probes: 3 };
+        stream.set_keepalive(Some(keepalive)).unwrap();
+        let socket = &stream.socket;
+        assert!(sockopt::socket_keepalive(socket).unwrap());
+        assert_eq!(sockopt::tcp_keepidle(socket).unwrap(), seconds(61));
+        assert_eq!(sockopt::tcp_keepintvl(socket).unwrap(), seconds(7));
+        assert_eq!(sockopt::tcp_keepcnt(socket).unwrap(), 3);
+        stream.set_keepalive(None).unwrap();
+        assert!(!sockopt::socket_keepalive(socket).unwrap());
+    }
+}
