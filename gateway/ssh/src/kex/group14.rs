@@ -88,3 +88,26 @@ fn power(base: &U2048, exponent: &Exponent) -> Zeroizing<[u8; PRIME_LEN]> {
     result.zeroize();
     bytes
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    //! What the tests of all methods need to see of this one.
+
+    use super::*;
+
+    /// The group's prime, big-endian.
+    pub(in super::super) fn prime() -> [u8; PRIME_LEN] {
+        PRIME.to_be_bytes()
+    }
+
+    /// The public field and the shared secret of one side, from both sides' exponents.
+    pub(in super::super) fn exchange(
+        own: [u8; EXPONENT_LEN],
+        peers: [u8; EXPONENT_LEN],
+    ) -> (Vec<u8>, Vec<u8>) {
+        let [own, peers] = [own, peers].map(|bytes| Zeroizing::new(U320::from_be_bytes(bytes)));
+        let peer_public = encode_mpint(power(&GENERATOR, &peers).as_slice());
+        let secret = agree(&peer_public[4..], &own).unwrap();
+        (encode_mpint(power(&GENERATOR, &own).as_slice()), secret.as_wire().to_vec())
+    }
+}
