@@ -178,3 +178,114 @@ fn secret_bytes(key: &PrivateKey) -> Option<Zeroizing<[u8; SECRET_LENGTH]>> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use p256::elliptic_curve::ops::{Invert as _, Reduce};
+    use p256::{FieldBytes, Scalar, U256};
+    use sha2::{Digest as _, Sha256};
+    use signature::Signer as _;
+
+    use super::*;
+
+    const ROUNDS: u32 = 10_000;
+
+    /// The nonce that a signature was made with, found with the secret key: k = (h + r·d) / s.
+    fn nonce(secret: &Scalar, message: &[u8], signature: &p256::ecdsa::Signature) -> Scalar {
+        let hash = Scalar::reduce_bytes(&Sha256::digest(message));
+        let (r, s) = signature.split_scalars();
+        (hash + *r * secret) * *s.invert()
+    }
+
+    #[test]
+    fn hostile_033_ecdsa_nonces_are_neither_biased_nor_repeated() {
+        let seed = [7; SECRET_LENGTH];
+        let key = private_key(KeyAlgorithm::P256, &seed).unwrap();
+        let secret = <Scalar as Reduce<U256>>::reduce_bytes(FieldBytes::from_slice(&seed));
+        let mut known = HashSet::new();
+        let mut set_bits = [0_u32; 16];
+        for round in 0..ROUNDS {
+            let message = round.to_be_bytes();
+            let signature = p256::ecdsa::Signature::try_from(&key.try_sign(&message).unwrap()).unwrap();
+            assert!(known.insert(signature.r().to_bytes()), "r repeats at message {round}");
+            let nonce = nonce(&secret, &message, &signature).to_bytes();
+            let top = u16::from_be_bytes([nonce[0], nonce[1]]);
+            for (bit, count) in set_bits.iter_mut().enumerate() {
+                *count += u32::from(top >> bit & 1);
+            }
+        }
+        // Half of the nonces have each of the top bits, within six standard deviations (50 each).
+        for (bit, count) in set_bits.into_iter().enumerate() {
+            assert!(count.abs_diff(ROUNDS / 2) < 300, "bit {} of the nonce: {count} of {ROUNDS}", 240 + bit);
+        }
+    }
+
+    #[test]
+    fn hostile_033_the_same_message_gives_the_same_signature() {
+        // RFC 6979: the nonce comes from key and message, so that a process that is resumed twice from one snapshot
+        // cannot use a nonce for two messages.
+        for algorithm in [KeyAlgorithm::Ed25519, KeyAlgorithm::P256] {
+            let key = private_key(algorithm, &[7; SECRET_LENGTH]).unwrap();
+            let sign = |message: &[u8]| key.try_sign(message).unwrap();
+            assert_eq!(sign(b"one"), sign(b"one"));
+            assert_ne!(sign(b"one"), sign(b"two"));
+        }
+    }
+
+    /// A source that gives nothing, and must not be asked in a way that cannot fail.
+    struct NoRandomness;
+
+    impl RngCore for NoRandomness {
+        fn next_u32(&mut self) -> u32 {
+            unreachable!("asked in a way that cannot report failure")
+        }
+
+        fn next_u64(&mut self) -> u64 {
+            unreachable!("asked in a way that cannot report failure")
+        }
+
+        fn fill_bytes(&mut self, _: &mut [u8]) {
+            unreachable!("asked in a way that cannot report failure")
+        }
+
+        fn try_fill_bytes(&mut self, _: &mut [u8]) -> Result<(), rand_core::Error> {
+            Err(rand_core::Error::from(std::num::NonZeroU32::MIN))
+        }
+    }
+
+    /// A source that is stuck at one byte.
+    struct Stuck(u8);
+
+    impl RngCore for Stuck {
+        fn next_u32(&mut self) -> u32 {
+            u32::from_ne_bytes([self.0; 4])
+        }
+
+        fn next_u64(&mut self) -> u64 {
+            u64::from_ne_bytes([self.0; 8])
+        }
+
+        fn fill_bytes(&mut self, bytes: &mut [u8]) {
+            bytes.fill(self.0);
+        }
+
+        fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), rand_core::Error> {
+            self.fill_bytes(bytes);
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn hostile_033_without_randomness_there_is_no_key() {
+        for algorithm in [KeyAlgorithm::Ed25519, KeyAlgorithm::P256] {
+            assert_eq!(generate_private_key_from(algorithm, &mut NoRandomness).unwrap_err(), RandomFailed);
+        }
+        // Zero and values beyond the group's order are no P-256 keys; it does not look for one for ever.
+        for byte in [0, 0xff] {
+            let key = generate_private_key_from(KeyAlgorithm::P256, &mut Stuck(byte));
+            assert_eq!(key.unwrap_err(), RandomFailed);
+        }
+    }
+}

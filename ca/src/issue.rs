@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use ssh_key::certificate::{Builder, CertType};
 
 use crate::ca_key::SshCaKey;
-use crate::certificate::{CertificateType, Fields, RawOption};
+use crate::certificate::{CertificateType, Fields, MAX_CERTIFICATE_BLOB, RawOption};
 use crate::kind::CaKind;
 use crate::options::{self, BotInstance, Permits};
 use crate::principal::{PrincipalError, check_principals};
@@ -31,6 +31,9 @@ pub enum IssueError {
         /// The longest that is possible.
         longest: Duration,
     },
+    /// So much was asked for that it does not fit a packet.
+    #[error("the certificate would be larger than {MAX_CERTIFICATE_BLOB} bytes")]
+    TooLarge,
     /// The login is not one that a certificate may carry.
     #[error("the login is not a POSIX account name")]
     Login,
@@ -279,6 +282,9 @@ pub(crate) fn issue(
 ) -> Result<IssuedCertificate, IssueError> {
     check_principals(body.principals.iter().map(String::as_bytes))?;
     let blob = signer.sign(&body)?;
+    if blob.len() > MAX_CERTIFICATE_BLOB {
+        return Err(IssueError::TooLarge);
+    }
     check_signed(signer.public(), &body, &blob).map_err(IssueError::Deviation)?;
     Ok(IssuedCertificate { body, blob })
 }

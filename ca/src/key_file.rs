@@ -63,7 +63,7 @@ pub enum KeyFileError {
 /// place of something else.
 pub fn create_key_file(path: &Path) -> Result<(), KeyFileError> {
     let key = random::bytes::<KEY_LENGTH>()?;
-    let base64 = Zeroizing::new(STANDARD.encode(*key));
+    let base64 = Zeroizing::new(STANDARD.encode(key.as_slice()));
     let text = Zeroizing::new(format!("{MARK} {}\n", *base64));
     // Filled under a name of its own first, so that a crash leaves no half-written key behind; `link` never replaces.
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));

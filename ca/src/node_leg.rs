@@ -109,13 +109,11 @@ fn key_id(request: &NodeLegRequest<'_>) -> String {
     )
 }
 
-/// An account name as POSIX has it (its portable file name characters, no hyphen first), with the `$` that `useradd`
-/// allows at the end.
+/// An account name: POSIX's portable file name characters, no hyphen first, and not only dots.
 fn is_login(login: &str) -> bool {
-    let name = login.strip_suffix('$').unwrap_or(login).as_bytes();
-    let portable = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    let portable = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
     login.len() <= MAX_LOGIN_LENGTH
-        && name.first().is_some_and(|first| *first != b'-')
-        && name.iter().all(portable)
-        && name.iter().any(|byte| *byte != b'.')
+        && login.bytes().all(portable)
+        && !login.starts_with('-')
+        && login.bytes().any(|byte| byte != b'.')
 }

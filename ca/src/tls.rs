@@ -51,6 +51,9 @@ pub enum TlsError {
     /// The clock is out of the range of X.509.
     #[error("the clock is out of range")]
     Clock,
+    /// The name of a client that cannot stand in a URI as it is.
+    #[error("{0:?} cannot stand in a client certificate")]
+    Identity(String),
     /// The client's public key is of a type or size that is not accepted.
     #[error("the client's public key is not accepted: P-256 or Ed25519 is needed")]
     ClientKey,
@@ -157,6 +160,7 @@ impl TlsCa {
         request: &ClientCertificateRequest<'_>,
         now: SystemTime,
     ) -> Result<CertificateDer<'static>, TlsError> {
+        request.identity.check()?;
         let key = ClientPublicKey::from_spki(request.public_key)?;
         let mut params = leaf_params(now, request.lifetime, MAX_USER_LIFETIME)?;
         params.distinguished_name.push(DnType::OrganizationName, request.identity.kind());

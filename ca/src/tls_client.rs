@@ -7,6 +7,7 @@ use x509_parser::oid_registry::{OID_EC_P256, OID_KEY_TYPE_EC_PUBLIC_KEY, OID_SIG
 use x509_parser::prelude::FromDer as _;
 use x509_parser::x509::SubjectPublicKeyInfo;
 
+use crate::text::printable;
 use crate::tls::TlsError;
 
 /// Whose a client certificate is.
@@ -32,6 +33,17 @@ impl ClientIdentity<'_> {
             Self::User { user } => user,
             Self::Bot { bot, .. } => bot,
         }
+    }
+
+    /// The name must stand in the URI as it is: letters, digits and what else user names may have (RFC 3986 section
+    /// 3.3 allows all of it in a segment of a path).
+    pub(crate) fn check(&self) -> Result<(), TlsError> {
+        let name = self.name();
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._@+-".contains(&byte);
+        if (1..=64).contains(&name.len()) && name.bytes().all(plain) {
+            return Ok(());
+        }
+        Err(TlsError::Identity(printable(name.as_bytes())))
     }
 
     pub(crate) fn kind(&self) -> &'static str {
