@@ -1,0 +1,242 @@
+//! The authority: the actor that holds the cluster's private keys and signs with them. No key leaves it.
+
+mod host;
+mod keys;
+mod user;
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use mezite_actors::{Actor, Addr, AskError, Context, Kind, Rank, Reply, Supervisor};
+use mezite_api::{Login, NodeName, UserName};
+use mezite_ca::{
+    CaKind, CaPin, ExportForm, IssueError, KeyAlgorithm, MAX_NODE_LEG_LIFETIME, NodeLegCredential,
+    NodeLegRequest, Permits, ServerCertificate, TlsError, TrustedSet, export,
+};
+use mezite_store::{Batch, CommitError, Store};
+
+use crate::config::Config;
+use host::Host;
+use keys::Keys;
+
+pub use host::{HostKeyError, HostKeys};
+pub use keys::KeysError;
+pub(crate) use user::timestamp;
+pub use user::{SignedUser, UserCertificateOrder};
+
+/// How long a question to the authority may take; signing takes microseconds, its event a write to disk.
+const ASK_TIME: Duration = Duration::from_secs(10);
+/// How long the TLS certificate of the gateway lives.
+const SERVER_LIFETIME: Duration = Duration::from_hours(90 * 24);
+
+/// Why the authority did not do what it was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthorityError {
+    /// It did not answer.
+    #[error("the authority does not answer: {0}")]
+    Ask(#[from] AskError),
+    /// No such certificate is issued.
+    #[error(transparent)]
+    Issue(#[from] IssueError),
+    /// The roles bind certificates to the address of a login, and there was no login.
+    #[error(
+        "the user's roles bind certificates to the address of a login (pin_source_ip), and there is none"
+    )]
+    NoSource,
+    /// The event of the certificate could not be written; the certificate was thrown away.
+    #[error("the certificate's audit event cannot be written: {0}")]
+    Audit(#[from] CommitError),
+    /// No host certificate.
+    #[error(transparent)]
+    HostKey(#[from] HostKeyError),
+    /// No TLS certificate.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+}
+
+/// Asks for a credential to log in to a node with, for one connection.
+#[derive(Debug, Clone)]
+pub struct NodeCredentialOrder {
+    /// The CA to sign with: the OpenSSH CA, or the User CA for a node that trusts only that one.
+    pub ca: NodeCa,
+    /// Who connects.
+    pub user: UserName,
+    /// The account on the node.
+    pub login: Login,
+    /// The node.
+    pub node: NodeName,
+    /// The connection's id.
+    pub connection: String,
+    /// What was decided.
+    pub permits: Permits,
+}
+
+/// The CAs whose certificates open nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NodeCa {
+    /// The OpenSSH CA, which signs for the gateway only.
+    OpenSsh,
+    /// The User CA.
+    User,
+}
+
+/// What the authority understands.
+enum Message {
+    SignUser(Box<UserCertificateOrder>, Reply<Result<SignedUser, AuthorityError>>),
+    NodeCredential(Box<NodeCredentialOrder>, Reply<Result<NodeLegCredential, AuthorityError>>),
+    HostKeys(Option<NodeName>, Reply<Result<HostKeys, AuthorityError>>),
+    ServerCertificate(Reply<Result<ServerCertificate, AuthorityError>>),
+    Trusted(CaKind, Reply<Arc<TrustedSet>>),
+}
+
+/// The way to the authority.
+#[derive(Clone)]
+pub struct Authority {
+    addr: Addr<Message>,
+    cluster: Arc<str>,
+    tls_pem: Arc<str>,
+    tls_pin: CaPin,
+}
+
+impl Authority {
+    /// Opens the cluster's keys, or makes them where the store is new, and starts the actor. Blocks.
+    pub fn start(supervisor: &Supervisor, store: &Store, config: &Config) -> Result<Self, KeysError> {
+        let keys = Arc::new(Keys::open_or_create(store, config)?);
+        let (tls_pem, tls_pin) = (keys.tls.pem().into(), keys.tls.pin());
+        let (own_names, algorithm) = (config.public_addr.clone(), config.key_algorithm);
+        let store = store.clone();
+        let addr = supervisor
+            .supervise(move || Signer::new(Arc::clone(&keys), store.clone(), own_names.clone(), algorithm));
+        Ok(Self { addr, cluster: config.cluster_name.as_str().into(), tls_pem, tls_pin })
+    }
+
+    /// A user certificate. Its audit event is on disk when this answers.
+    pub async fn sign_user(&self, order: UserCertificateOrder) -> Result<SignedUser, AuthorityError> {
+        self.addr.ask(|reply| Message::SignUser(Box::new(order), reply), ASK_TIME).await?
+    }
+
+    /// A fresh key and certificate for one connection to a node. Lives in memory only; nothing is written.
+    pub async fn node_credential(
+        &self,
+        order: NodeCredentialOrder,
+    ) -> Result<NodeLegCredential, AuthorityError> {
+        self.addr.ask(|reply| Message::NodeCredential(Box::new(order), reply), ASK_TIME).await?
+    }
+
+    /// What the gateway shows to SSH clients as its host keys, most preferred first. `node`: the node that the way in
+    /// names, so that the certificate is valid for this name too; it need not exist.
+    pub async fn host_keys(&self, node: Option<NodeName>) -> Result<HostKeys, AuthorityError> {
+        self.addr.ask(|reply| Message::HostKeys(node, reply), ASK_TIME).await?
+    }
+
+    /// A fresh TLS server certificate for the gateway's own names.
+    pub async fn server_certificate(&self) -> Result<ServerCertificate, AuthorityError> {
+        self.addr.ask(Message::ServerCertificate, ASK_TIME).await?
+    }
+
+    /// The keys of a CA that are believed now. The TLS CA has none of this form: its set is empty.
+    pub async fn trusted(&self, ca: CaKind) -> Result<Arc<TrustedSet>, AuthorityError> {
+        Ok(self.addr.ask(|reply| Message::Trusted(ca, reply), ASK_TIME).await?)
+    }
+
+    /// The keys of an SSH CA as lines for other programs' files.
+    pub async fn export(&self, ca: CaKind, form: ExportForm) -> Result<String, AuthorityError> {
+        Ok(export(&*self.trusted(ca).await?, form, &self.cluster))
+    }
+
+    /// The TLS CA's certificate as PEM.
+    pub fn tls_pem(&self) -> &str {
+        &self.tls_pem
+    }
+
+    /// What clients may pin of the TLS CA.
+    pub fn tls_pin(&self) -> CaPin {
+        self.tls_pin
+    }
+}
+
+/// The actor.
+struct Signer {
+    keys: Arc<Keys>,
+    store: Store,
+    host: Host,
+    own_names: Vec<String>,
+    algorithm: KeyAlgorithm,
+    trusted: [Arc<TrustedSet>; CaKind::ALL.len()],
+}
+
+impl Signer {
+    fn new(keys: Arc<Keys>, store: Store, own_names: Vec<String>, algorithm: KeyAlgorithm) -> Self {
+        let trusted = CaKind::ALL.map(|kind| {
+            let key = match kind {
+                CaKind::User => Some(keys.user.public().clone()),
+                CaKind::OpenSsh => Some(keys.openssh.public().clone()),
+                CaKind::Host => Some(keys.host.public().clone()),
+                CaKind::Tls => None,
+            };
+            Arc::new(TrustedSet::new(kind, key))
+        });
+        let host = Host::new(keys.gateway.clone(), own_names.clone());
+        Self { keys, store, host, own_names, algorithm, trusted }
+    }
+
+    /// Signs now, and answers once the event is on disk; other questions need not wait for that.
+    fn sign_user(&self, order: &UserCertificateOrder, reply: Reply<Result<SignedUser, AuthorityError>>) {
+        let (signed, event) = match user::sign(&self.keys.user, order, SystemTime::now()) {
+            Ok(signed) => signed,
+            Err(error) => return reply.answer(Err(error)),
+        };
+        let committed = self.store.commit(Batch::new().audit(event));
+        let answer = async move {
+            reply.answer(committed.await.map(|_| signed).map_err(AuthorityError::Audit));
+        };
+        mezite_actors::spawn("certificate event", answer).detach();
+    }
+
+    fn node_credential(&self, order: &NodeCredentialOrder) -> Result<NodeLegCredential, AuthorityError> {
+        let ca = match order.ca {
+            NodeCa::OpenSsh => &self.keys.openssh,
+            NodeCa::User => &self.keys.user,
+        };
+        let request = NodeLegRequest {
+            login: order.login.as_str(),
+            user: order.user.as_str(),
+            node: order.node.as_str(),
+            connection: &order.connection,
+            permits: order.permits,
+            lifetime: MAX_NODE_LEG_LIFETIME,
+        };
+        Ok(NodeLegCredential::issue(ca, self.algorithm, &request, SystemTime::now())?)
+    }
+
+    fn trusted(&self, ca: CaKind) -> Arc<TrustedSet> {
+        let known = self.trusted.iter().find(|set| set.kind() == ca);
+        known.map_or_else(|| Arc::new(TrustedSet::new(ca, None)), Arc::clone)
+    }
+}
+
+impl Actor for Signer {
+    const KIND: Kind = Kind { name: "authority", rank: Rank::Ca, capacity: 1024 };
+    type Msg = Message;
+
+    async fn handle(&mut self, message: Message, _: &mut Context<Message>) {
+        match message {
+            Message::SignUser(order, reply) => self.sign_user(&order, reply),
+            Message::NodeCredential(order, reply) => reply.answer(self.node_credential(&order)),
+            Message::HostKeys(node, reply) => {
+                let node = node.as_ref().map(NodeName::as_str);
+                let keys = self.host.keys(&self.keys.host, node, SystemTime::now());
+                reply.answer(keys.map_err(AuthorityError::HostKey));
+            }
+            Message::ServerCertificate(reply) => {
+                let now = SystemTime::now();
+                let made = self.keys.tls.server_certificate(&self.own_names, SERVER_LIFETIME, now);
+                reply.answer(made.map_err(AuthorityError::Tls));
+            }
+            Message::Trusted(ca, reply) => reply.answer(self.trusted(ca)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,108 @@
+//! The table of routes. `tide` matches method and path and nothing else: requests and answers are our own types,
+//! carried past it, and handlers are plain functions from one to the other.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use mezite_api::{Problem, ProblemCode};
+use tide::http::{self, Url};
+
+use super::request::{Method, Request};
+use super::response::Response;
+
+/// What a handler answers.
+pub type Answer = Result<Response, Problem>;
+
+/// An application: routes and the state that their handlers share.
+#[derive(Clone)]
+pub struct App {
+    server: tide::Server<()>,
+}
+
+impl App {
+    /// An application without routes.
+    pub fn new() -> Self {
+        Self { server: tide::new() }
+    }
+
+    /// Adds a route. A segment `:name` of `pattern` matches any one segment and becomes a parameter.
+    pub fn route<T, H, F>(&mut self, method: Method, pattern: &'static str, state: &Arc<T>, handler: H)
+    where
+        T: Send + Sync + 'static,
+        H: Fn(Arc<T>, Request) -> F + Copy + Send + Sync + 'static,
+        F: Future<Output = Answer> + Send + 'static,
+    {
+        let state = Arc::clone(state);
+        let endpoint = move |incoming: tide::Request<()>| {
+            let answer = carried(incoming, pattern).map(|request| handler(Arc::clone(&state), request));
+            async move {
+                let answer = match answer {
+                    Some(answer) => answer.await.unwrap_or_else(Response::from),
+                    None => Problem::new(ProblemCode::Internal, "a request without its content").into(),
+                };
+                let mut outgoing = tide::Response::new(200);
+                outgoing.insert_ext(answer);
+                Ok(outgoing)
+            }
+        };
+        self.server.at(pattern).method(method.into(), endpoint);
+    }
+
+    /// The answer to a request.
+    pub async fn respond(&self, request: Request) -> Response {
+        let Ok(url) = Url::parse("http://gateway").and_then(|base| base.join(&request.path)) else {
+            return Problem::new(ProblemCode::Invalid, "malformed path").into();
+        };
+        let mut incoming = http::Request::new(http::Method::from(request.method), url);
+        incoming.ext_mut().insert(request);
+        let outgoing: Result<http::Response, _> = self.server.respond(incoming).await;
+        match outgoing {
+            Ok(mut outgoing) => match outgoing.ext_mut().remove::<Response>() {
+                Some(answer) => answer,
+                None => unrouted(outgoing.status()),
+            },
+            Err(error) => unrouted(error.status()),
+        }
+    }
+}
+
+impl Default for App {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Our request out of tide's, with the parameters that the pattern names.
+fn carried(mut incoming: tide::Request<()>, pattern: &'static str) -> Option<Request> {
+    let names = pattern.split('/').filter_map(|segment| segment.strip_prefix(':'));
+    let params = names.filter_map(|name| Some((name, incoming.param(name).ok()?.to_owned()))).collect();
+    let carried: &mut http::Request = incoming.as_mut();
+    let mut request = carried.ext_mut().remove::<Request>()?;
+    request.params = params;
+    Some(request)
+}
+
+/// What tide answers itself.
+fn unrouted(status: http::StatusCode) -> Response {
+    match status {
+        http::StatusCode::NotFound => Problem::new(ProblemCode::NotFound, "there is no such path").into(),
+        http::StatusCode::MethodNotAllowed => {
+            let problem = Problem::new(ProblemCode::Invalid, "the path does not take this method");
+            Response::from(Problem { status: 405, ..problem })
+        }
+        _ => Problem::new(ProblemCode::Internal, "routing failed").into(),
+    }
+}
+
+impl From<Method> for http::Method {
+    fn from(method: Method) -> Self {
+        match method {
+            Method::Get => Self::Get,
+            Method::Head => Self::Head,
+            Method::Post => Self::Post,
+            Method::Put => Self::Put,
+            Method::Patch => Self::Patch,
+            Method::Delete => Self::Delete,
+        }
+    }
+}

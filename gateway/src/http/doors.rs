@@ -1,0 +1,81 @@
+//! The connections of one listener: let in within its limits, and sent away when it stops.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::net::IpAddr;
+
+use futures_util::future::{BoxFuture, FutureExt as _, select};
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use mezite_actors::{Latch, spawn};
+
+use super::gate::{Admission, ConnectionId, Gate, Served};
+
+/// Most connections of a listener, and of one source among them.
+const CONNECTIONS_MAX: usize = 1024;
+const SOURCE_CONNECTIONS_MAX: usize = 256;
+
+/// The connections that are open.
+pub(super) struct Doors {
+    gate: Gate,
+    last: ConnectionId,
+    cuts: HashMap<ConnectionId, Latch>,
+    closed: FuturesUnordered<BoxFuture<'static, ConnectionId>>,
+}
+
+impl Doors {
+    pub(super) fn new() -> Self {
+        Self {
+            gate: Gate::new(CONNECTIONS_MAX, SOURCE_CONNECTIONS_MAX),
+            last: 0,
+            cuts: HashMap::new(),
+            closed: FuturesUnordered::new(),
+        }
+    }
+
+    /// Runs a new connection as a task of its own, or drops it where there is no room.
+    pub(super) fn open<F>(&mut self, source: IpAddr, connection: impl FnOnce(Served) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        match self.gate.admission(source) {
+            Admission::Admit => {}
+            Admission::Replace(waiting) => self.cut(waiting),
+            Admission::Refuse => return log::debug!(source:%; "too many connections"),
+        }
+        self.last += 1;
+        let (id, cut, served) = (self.last, Latch::new(), Served::default());
+        self.gate.insert(id, source, served.clone());
+        self.cuts.insert(id, cut.clone());
+        let work = connection(served);
+        let task = spawn("connection", async move {
+            select(cut.wait(), Box::pin(work)).await;
+        });
+        self.closed.push(task.map(move |_| id).boxed());
+    }
+
+    /// Cuts a connection. It has left the gate at once, so that the next to be cut is another one.
+    fn cut(&mut self, id: ConnectionId) {
+        self.gate.remove(id);
+        if let Some(cut) = self.cuts.remove(&id) {
+            cut.set();
+        }
+    }
+
+    /// Forgets a connection that has ended; waits while there is none.
+    pub(super) async fn forget_closed(&mut self) {
+        match self.closed.next().await {
+            Some(id) => {
+                self.gate.remove(id);
+                self.cuts.remove(&id);
+            }
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Waits until all connections have ended; cuts them when `cut` is set.
+    pub(super) async fn close(mut self, cut: &Latch) {
+        let ended = async { while self.closed.next().await.is_some() {} };
+        select(cut.wait(), Box::pin(ended)).await;
+        self.cuts.values().for_each(Latch::set);
+    }
+}

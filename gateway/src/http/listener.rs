@@ -1,0 +1,151 @@
+//! The accept loops: HTTPS for everybody, the Unix socket for the administrators of this machine.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures_rustls::TlsAcceptor;
+use futures_rustls::server::TlsStream;
+use futures_util::future::{BoxFuture, FutureExt as _};
+use futures_util::{pin_mut, select_biased};
+use mezite_actors::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use mezite_actors::{Kind, Latch, Rank, Stop, time};
+
+use super::app::App;
+use super::connection::{Connection, End, REQUEST_TIME};
+use super::doors::Doors;
+use super::gate::Served;
+use super::request::Caller;
+use super::tls::{self, CERTIFICATE_RENEWAL};
+use crate::authority::Authority;
+
+/// The accept loops of HTTPS, for the supervisor.
+pub const HTTPS: Kind = Kind { name: "https", rank: Rank::Front, capacity: 1 };
+/// The accept loop of the administrators' socket.
+pub const ADMIN: Kind = Kind { name: "admin", rank: Rank::Front, capacity: 1 };
+
+/// A connection over TLS that began with `CONNECT `, for the SSH server behind it.
+#[derive(Debug)]
+pub struct Tunnel {
+    /// The stream, decrypted.
+    pub stream: TlsStream<TcpStream>,
+    /// What has been read from it: the beginning of the request, perhaps more.
+    pub read: Vec<u8>,
+    /// The client.
+    pub source: SocketAddr,
+    /// When the connection was accepted: its deadlines count from then.
+    pub accepted: Instant,
+}
+
+/// Takes a tunnel over: it returns at once and lets the tunnel live on by itself.
+pub type ConnectHandler = Arc<dyn Fn(Tunnel) -> BoxFuture<'static, ()> + Send + Sync>;
+
+/// What every HTTPS listener needs.
+#[derive(Clone)]
+pub struct Https {
+    /// The public application.
+    pub app: App,
+    /// Where server certificates come from.
+    pub authority: Authority,
+    /// Who takes `CONNECT`.
+    pub connect: ConnectHandler,
+}
+
+impl Https {
+    /// Accepts connections until the front drains. `tls` is the acceptor to begin with.
+    pub async fn serve(self, listener: TcpListener, mut tls: TlsAcceptor, stop: Stop) {
+        let mut doors = Doors::new();
+        let mut renewal = Instant::now() + CERTIFICATE_RENEWAL;
+        loop {
+            let accepted = listener.accept().fuse();
+            pin_mut!(accepted);
+            select_biased! {
+                () = stop.drain.wait().fuse() => break,
+                () = doors.forget_closed().fuse() => {}
+                () = time::sleep_until(renewal).fuse() => {
+                    renewal = Instant::now() + CERTIFICATE_RENEWAL;
+                    tls = self.renewed(tls).await;
+                }
+                accepted = accepted => match accepted {
+                    Ok((stream, source)) => {
+                        let (https, tls, drain) = (self.clone(), tls.clone(), stop.drain.clone());
+                        doors.open(source.ip(), |served| https.connection(stream, source, tls, served, drain));
+                    }
+                    Err(error) => {
+                        log::error!(error:%; "an HTTPS listener failed");
+                        break;
+                    }
+                },
+            }
+        }
+        drop(listener);
+        doors.close(&stop.cut).await;
+    }
+
+    async fn renewed(&self, tls: TlsAcceptor) -> TlsAcceptor {
+        tls::acceptor(&self.authority).await.unwrap_or_else(|error| {
+            log::error!(error:%; "the TLS certificate is not renewed");
+            tls
+        })
+    }
+
+    async fn connection(
+        self,
+        stream: TcpStream,
+        source: SocketAddr,
+        tls: TlsAcceptor,
+        served: Served,
+        drain: Latch,
+    ) {
+        let accepted = Instant::now();
+        let deadline = accepted + REQUEST_TIME;
+        let stream = match time::timeout(deadline, tls.accept(stream)).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => return log::debug!(source:%, error:%; "TLS handshake failed"),
+            Err(_) => return log::debug!(source:%; "TLS handshake timed out"),
+        };
+        let connection = Connection::new(stream, Caller::Public(source), drain);
+        if let End::Connect(stream, read) = connection.serve(&self.app, deadline, &served, true).await {
+            (self.connect)(Tunnel { stream, read, source, accepted }).await;
+        }
+    }
+}
+
+/// Accepts administrators over the Unix socket until the front drains.
+pub async fn serve_admin(listener: UnixListener, app: App, stop: Stop) {
+    // All come from this machine: only the total counts.
+    let mut doors = Doors::new();
+    loop {
+        let accepted = listener.accept().fuse();
+        pin_mut!(accepted);
+        select_biased! {
+            () = stop.drain.wait().fuse() => break,
+            () = doors.forget_closed().fuse() => {}
+            accepted = accepted => match accepted {
+                Ok(stream) => {
+                    let (app, drain) = (app.clone(), stop.drain.clone());
+                    doors.open(LOCAL, |served| admin(stream, app, served, drain));
+                }
+                Err(error) => {
+                    log::error!(error:%; "the administration socket failed");
+                    break;
+                }
+            },
+        }
+    }
+    drop(listener);
+    doors.close(&stop.cut).await;
+}
+
+async fn admin(stream: UnixStream, app: App, served: Served, drain: Latch) {
+    match stream.peer_uid() {
+        Ok(uid) => {
+            let connection = Connection::new(stream, Caller::Operator(uid), drain);
+            connection.serve(&app, Instant::now() + REQUEST_TIME, &served, false).await;
+        }
+        Err(error) => log::warn!(error:%; "the kernel does not say who is at the administration socket"),
+    }
+}
+
+/// The source of all that comes over the Unix socket.
+const LOCAL: std::net::IpAddr = std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);

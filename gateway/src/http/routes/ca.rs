@@ -1,0 +1,71 @@
+//! The public keys of the CAs, for other programs. Public by design, and cacheable.
+
+use std::sync::Arc;
+
+use mezite_api::{Problem, ProblemCode};
+use mezite_ca::{CaKind, ExportForm};
+use sha2::{Digest as _, Sha256};
+
+use super::App;
+use crate::http::app::Answer;
+use crate::http::request::{Method, Request};
+use crate::http::response::{Body, Response};
+use crate::shared::Shared;
+
+const TEXT: &str = "text/plain; charset=utf-8";
+const PEM: &str = "application/x-pem-file";
+
+pub(super) fn add(app: &mut App, shared: &Arc<Shared>) {
+    app.route(Method::Get, "/v1/ca/user.pub", shared, |shared, request| {
+        ssh(shared, request, CaKind::User, ExportForm::Plain)
+    });
+    app.route(Method::Get, "/v1/ca/openssh.pub", shared, |shared, request| {
+        ssh(shared, request, CaKind::OpenSsh, ExportForm::Plain)
+    });
+    app.route(Method::Get, "/v1/ca/host.pub", shared, |shared, request| {
+        ssh(shared, request, CaKind::Host, ExportForm::Plain)
+    });
+    app.route(Method::Get, "/v1/ca/known_hosts", shared, |shared, request| {
+        ssh(shared, request, CaKind::Host, ExportForm::KnownHosts)
+    });
+    app.route(Method::Get, "/v1/ca/tls.pem", shared, tls);
+    app.route(Method::Get, "/webapi/auth/export", shared, teleport);
+}
+
+async fn ssh(shared: Arc<Shared>, request: Request, ca: CaKind, form: ExportForm) -> Answer {
+    Ok(tagged(&request, TEXT, shared.authority.export(ca, form).await?))
+}
+
+async fn tls(shared: Arc<Shared>, request: Request) -> Answer {
+    Ok(tagged(&request, PEM, shared.authority.tls_pem().to_owned()))
+}
+
+/// The forms in which Teleport exports them, at the place where its documents look.
+async fn teleport(shared: Arc<Shared>, request: Request) -> Answer {
+    let (ca, form) = match request.query.get("type") {
+        Some("user") => (CaKind::User, ExportForm::AuthorizedKeys),
+        Some("openssh") => (CaKind::OpenSsh, ExportForm::Plain),
+        Some("host") => (CaKind::Host, ExportForm::ClusterKnownHosts),
+        _ => {
+            let problem = Problem::new(ProblemCode::Invalid, "type must be user, openssh or host");
+            return Err(problem.with_field("type"));
+        }
+    };
+    ssh(shared, request, ca, form).await
+}
+
+/// A text with its digest as entity tag; 304 for who has it already (RFC 9110 section 13.1.2).
+fn tagged(request: &Request, content_type: &'static str, text: String) -> Response {
+    let etag = format!("\"{}\"", hex(&Sha256::digest(&text)));
+    let known = request.if_none_match.as_deref().is_some_and(|tags| {
+        tags.split(',').any(|tag| matches!(tag.trim(), "*") || tag.trim().trim_start_matches("W/") == etag)
+    });
+    if known {
+        return Response { status: 304, etag: Some(etag), content_type, body: Body::Bytes(Vec::new()) };
+    }
+    Response { etag: Some(etag), ..Response::ok(content_type, text) }
+}
+
+fn hex(digest: &[u8]) -> String {
+    digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}
