@@ -49,14 +49,15 @@ impl Future for CommitHandle {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome> {
         let mut state = self.0.lock();
-        match &state.outcome {
+        if let Some(outcome) = &state.outcome {
             // Cloned, so that polling once more is not a wait without end.
-            Some(outcome) => Poll::Ready(outcome.clone()),
-            None => {
-                state.waker = Some(context.waker().clone());
-                Poll::Pending
-            }
+            return Poll::Ready(outcome.clone());
         }
+        let replaced = state.waker.replace(context.waker().clone());
+        // Not under the lock: dropping it may run anything.
+        drop(state);
+        drop(replaced);
+        Poll::Pending
     }
 }
 

@@ -1,46 +1,25 @@
 //! The LMDB environment and its tables: opening, creating, growing, and the two kinds of transaction.
 
 mod map;
+mod open;
+mod tables;
 
-use std::fs::{self, DirBuilder, File};
+use std::cell::Cell;
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::{PoisonError, RwLock};
 
-use heed::types::Bytes;
-use heed::{CommitOrAbort, Database, Env, MdbError, RoTxn, RwTxn, WithoutTls};
+use heed::{Env, MdbError, RoTxn, RwTxn, WithoutTls};
 
-use crate::error::io_error;
 use crate::owner::Owner;
-use crate::state::{SCHEMA, State};
-use crate::{Keyspace, OpenError, Options, ReadError};
+use crate::{OpenError, Options, ReadError};
+pub(crate) use tables::{Table, Tables};
 
-const DATA: &str = "data.mdb";
-/// A store is made here and then renamed, so that a data file that exists is whole.
-const NURSERY: &str = "new";
 /// Every size of the map is a multiple of this, which is one of every page size in use.
 const MAP_STEP: usize = 64 << 10;
-
-pub(crate) type Table = Database<'static, Bytes, Bytes>;
-
-/// Every table, open.
-pub(crate) struct Tables {
-    /// One record: [`State`].
-    pub(crate) state: Table,
-    /// Events by number.
-    pub(crate) audit: Table,
-    /// Numbers of events by what they are about.
-    pub(crate) audit_index: Table,
-    keyspaces: [Table; Keyspace::ALL.len()],
-}
-
-impl Tables {
-    pub(crate) fn keyspace(&self, keyspace: Keyspace) -> Table {
-        // The discriminants number `Keyspace::ALL`, which a test holds.
-        self.keyspaces[keyspace as usize]
-    }
-}
+/// The file is lengthened by this much, in bytes; what is not written takes no room on disk.
+const FILE_STEP: u64 = 1 << 20;
 
 /// How far a write may grow the map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,47 +30,75 @@ pub(crate) enum Ceiling {
     Essential,
 }
 
+/// Whether the file is mapped. A map that could not be made anew is gone, and LMDB must not be asked again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Map {
+    Whole,
+    Lost,
+}
+
+impl Map {
+    fn usable(self) -> heed::Result<()> {
+        match self {
+            Self::Whole => Ok(()),
+            Self::Lost => {
+                Err(io::Error::other("the store's map was lost for want of memory: restart").into())
+            }
+        }
+    }
+}
+
+thread_local! {
+    static READING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Finds reads within reads, which block for ever only when the map grows just then.
+struct Reading;
+
+impl Reading {
+    fn begin() -> Self {
+        let nested = READING.replace(true);
+        debug_assert!(!nested, "a read within a read of the store");
+        Self
+    }
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        READING.set(false);
+    }
+}
+
 /// An open store file. Its lock is given up after the environment is closed.
 pub(crate) struct Environment {
     env: Env<WithoutTls>,
     pub(crate) tables: Tables,
     /// Read while a transaction lives, written while the map changes its size.
-    transactions: RwLock<()>,
+    map: RwLock<Map>,
+    /// The data file, to lengthen it.
+    data: File,
     pub(crate) options: Options,
     _owner: Owner,
 }
 
 impl Environment {
     pub(crate) fn open(folder: &Path, options: Options) -> Result<Self, OpenError> {
-        if options.reserve >= options.map_limit || options.map_size > options.map_limit - options.reserve {
+        if options.map_limit.checked_sub(options.reserve).is_none_or(|ordinary| options.map_size > ordinary) {
             return Err(OpenError::Options("map_size and reserve do not fit into map_limit"));
         }
-        let data = folder.join(DATA);
-        let at = |source| OpenError::Io { path: data.clone(), source };
-        let exists = data.try_exists().map_err(at)?;
-        let owner = if options.readonly {
-            if !exists {
-                return Err(OpenError::Missing { path: data });
-            }
-            Owner::shared(folder)?
-        } else {
-            DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(at)?;
-            Owner::exclusive(folder)?
-        };
-        // Looked at once more: another process may have made it before the lock was ours.
-        if !data.try_exists().map_err(at)? {
-            create(folder).map_err(at)?;
-        }
-        let (env, tables) = open_existing(folder, &data, &options)?;
-        Ok(Self { env, tables, transactions: RwLock::new(()), options, _owner: owner })
+        let (env, tables, data, owner) = open::open(folder, &options)?;
+        Ok(Self { env, tables, map: RwLock::new(Map::Whole), data, options, _owner: owner })
     }
 
-    /// Runs `read` on one snapshot. It must not start another transaction: growing the map waits for this one.
+    /// Runs `read` on one snapshot. It must not start another transaction nor wait for a commit: growing the map waits
+    /// for this one.
     pub(crate) fn read<T, E: From<ReadError>>(
         &self,
         read: impl FnOnce(&RoTxn<'_>, &Tables) -> Result<T, E>,
     ) -> Result<T, E> {
-        let _transactions = self.transactions.read().unwrap_or_else(PoisonError::into_inner);
+        let _reading = Reading::begin();
+        let map = self.map.read().unwrap_or_else(PoisonError::into_inner);
+        map.usable().map_err(ReadError::from)?;
         let txn = self.env.read_txn().map_err(ReadError::from)?;
         read(&txn, &self.tables)
     }
@@ -107,7 +114,8 @@ impl Environment {
         self.withdraw_reserve(ceiling)?;
         loop {
             let written = {
-                let _transactions = self.transactions.read().unwrap_or_else(PoisonError::into_inner);
+                let map = self.map.read().unwrap_or_else(PoisonError::into_inner);
+                map.usable()?;
                 let mut txn = self.env.write_txn()?;
                 write(&mut txn, &self.tables).and_then(|outcome| {
                     before_commit()?;
@@ -117,7 +125,14 @@ impl Environment {
             };
             match written {
                 Err(heed::Error::Mdb(MdbError::MapFull)) if self.grow(ceiling)? => {}
-                outcome => return outcome,
+                Ok(outcome) => {
+                    // What is committed is committed, even if the next one may fail for it.
+                    lengthen(&self.env, &self.data).unwrap_or_else(|error| {
+                        log::warn!("the store's file cannot be lengthened: {error}");
+                    });
+                    return Ok(outcome);
+                }
+                Err(error) => return Err(error),
             }
         }
     }
@@ -148,18 +163,18 @@ impl Environment {
         if info.map_size <= size {
             return Ok(());
         }
-        let used = round_up((info.last_page_number + 1).saturating_mul(self.page_size()));
-        let size = size.max(used);
+        let size = size.max(round_up(used(&self.env)));
         if size < info.map_size { self.resize(size) } else { Ok(()) }
     }
 
     fn resize(&self, size: usize) -> heed::Result<()> {
-        let guard = self.transactions.write().unwrap_or_else(PoisonError::into_inner);
-        map::resize(&self.env, size, &guard)
-    }
-
-    fn page_size(&self) -> usize {
-        self.env.unnamed_database_stat().page_size as usize
+        let mut map = self.map.write().unwrap_or_else(PoisonError::into_inner);
+        map.usable()?;
+        let resized = map::resize(&self.env, size, &map);
+        if resized.is_err() {
+            *map = Map::Lost;
+        }
+        resized
     }
 }
 
@@ -171,118 +186,20 @@ fn round_up(size: usize) -> usize {
     size.saturating_add(MAP_STEP - 1).min(usize::MAX - MAP_STEP) / MAP_STEP * MAP_STEP
 }
 
-/// Makes an empty store aside and moves it into place, so that a crash leaves a whole one or none.
-fn create(folder: &Path) -> io::Result<()> {
-    let nursery = folder.join(NURSERY);
-    match fs::remove_dir_all(&nursery) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
+/// The bytes of the file that hold pages in use.
+fn used(env: &Env<WithoutTls>) -> usize {
+    let page_size = env.unnamed_database_stat().page_size as usize;
+    env.info().last_page_number.saturating_add(1).saturating_mul(page_size)
+}
+
+/// Keeps the file longer than its pages. LMDB does not write a page at the end that a transaction took and gave back,
+/// and leaves the file that much too short; with this, a file that is too short was cut. It also spares most commits
+/// to record a new length.
+fn lengthen(env: &Env<WithoutTls>, data: &File) -> io::Result<()> {
+    let used = used(env) as u64;
+    let length = data.metadata()?.len();
+    if length < used + FILE_STEP / 2 {
+        data.set_len((used + FILE_STEP).next_multiple_of(FILE_STEP))?;
     }
-    DirBuilder::new().mode(0o700).create(&nursery)?;
-    let env = map::open(&nursery, 1 << 20, false).map_err(io_error)?;
-    create_tables(&env).map_err(io_error)?;
-    drop(env);
-    fs::rename(nursery.join(DATA), folder.join(DATA))?;
-    fs::remove_dir_all(&nursery)?;
-    File::open(folder)?.sync_all()
-}
-
-fn open_existing(
-    folder: &Path,
-    data: &Path,
-    options: &Options,
-) -> Result<(Env<WithoutTls>, Tables), OpenError> {
-    let refused = |error| refusal(data, error);
-    if fs::metadata(data).map_err(|error| refused(error.into()))?.len() == 0 {
-        return Err(damaged(data, "it is empty"));
-    }
-    let env = map::open(folder, round_up(options.map_size), options.readonly).map_err(refused)?;
-    let tables = find_tables(&env).map_err(refused)?;
-    let txn = env.read_txn().map_err(refused)?;
-    let state = match tables[0] {
-        Some(table) => State::load(&txn, table).map_err(refused)?,
-        None => return Err(damaged(data, "it has no state")),
-    };
-    drop(txn);
-    if state.schema > SCHEMA {
-        return Err(OpenError::NewerSchema { found: state.schema, supported: SCHEMA });
-    }
-    let tables = match all(tables) {
-        Some(tables) => tables,
-        None if options.readonly => return Err(damaged(data, "a table is missing")),
-        None => create_tables(&env).map_err(refused)?,
-    };
-    env.clear_stale_readers().map_err(refused)?;
-    Ok((env, tables.into()))
-}
-
-/// The store's own tables, then the keyspaces. Names never change.
-const OWN_TABLES: [&str; 3] = ["state", "audit", "audit_index"];
-const TABLES: usize = OWN_TABLES.len() + Keyspace::ALL.len();
-
-fn names() -> [&'static str; TABLES] {
-    let mut all = OWN_TABLES.into_iter().chain(Keyspace::ALL.into_iter().map(Keyspace::name));
-    std::array::from_fn(|_| all.next().unwrap_or_default())
-}
-
-impl From<[Table; TABLES]> for Tables {
-    fn from([state, audit, audit_index, keyspaces @ ..]: [Table; TABLES]) -> Self {
-        Self { state, audit, audit_index, keyspaces }
-    }
-}
-
-fn all(tables: [Option<Table>; TABLES]) -> Option<[Table; TABLES]> {
-    let found: Vec<Table> = tables.into_iter().flatten().collect();
-    found.try_into().ok()
-}
-
-fn find_tables(env: &Env<WithoutTls>) -> heed::Result<[Option<Table>; TABLES]> {
-    let opened = env.open_databases_and_commit(env.read_txn()?, |opener, txn| {
-        let mut tables = [const { None }; TABLES];
-        for (table, name) in tables.iter_mut().zip(names()) {
-            *table = opener.open_database::<Bytes, Bytes>(txn, Some(name))?;
-        }
-        Ok::<_, heed::Error>(CommitOrAbort::<_, ()>::Commit(tables))
-    })?;
-    Ok(opened.unwrap_commit())
-}
-
-/// Makes the tables that are missing, and the first state with its table.
-fn create_tables(env: &Env<WithoutTls>) -> heed::Result<[Table; TABLES]> {
-    let created = env.create_databases_and_commit(env.write_txn()?, |opener, txn| {
-        let mut tables = Vec::with_capacity(TABLES);
-        for name in names() {
-            tables.push(opener.create_database::<Bytes, Bytes>(txn, Some(name))?);
-        }
-        let Ok(tables) = <[_; TABLES]>::try_from(tables) else { return Err(MdbError::DbsFull.into()) };
-        if tables[0].is_empty(txn)? {
-            State::default().save(txn, tables[0])?;
-        }
-        Ok::<_, heed::Error>(CommitOrAbort::<_, ()>::Commit(tables))
-    })?;
-    Ok(created.unwrap_commit())
-}
-
-fn damaged(data: &Path, why: &str) -> OpenError {
-    OpenError::Damaged { path: data.to_owned(), why: why.to_owned() }
-}
-
-fn refusal(data: &Path, error: heed::Error) -> OpenError {
-    match error {
-        heed::Error::Io(source) => OpenError::Io { path: data.to_owned(), source },
-        other => damaged(data, &other.to_string()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn keyspaces_are_numbered_as_listed() {
-        for (index, keyspace) in Keyspace::ALL.into_iter().enumerate() {
-            assert_eq!(keyspace as usize, index);
-            assert_eq!(names()[OWN_TABLES.len() + index], keyspace.name());
-        }
-    }
+    if length < used { data.sync_all() } else { Ok(()) }
 }

@@ -27,7 +27,7 @@ mod armed {
         Abort,
         /// The disk answers `EIO`.
         Fail,
-        /// The disk answers `ENOSPC`.
+        /// The disk answers `ENOSPC`, at this step and all that follow, until [`Faults::disarm`].
         DiskFull,
     }
 
@@ -46,7 +46,7 @@ mod armed {
             self.plan().armed = Some((n, action));
         }
 
-        /// Takes the plan back; whether it had not acted yet.
+        /// Takes the plan back; whether there still was one.
         pub fn disarm(&self) -> bool {
             self.plan().armed.take().is_some()
         }
@@ -62,7 +62,9 @@ mod armed {
                 plan.armed = Some((left - 1, action));
                 return Ok(());
             }
-            plan.armed = None;
+            if action != FaultAction::DiskFull {
+                plan.armed = None;
+            }
             let errno = match action {
                 FaultAction::Abort => std::process::abort(),
                 FaultAction::Fail => 5,

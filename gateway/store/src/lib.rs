@@ -12,7 +12,7 @@
 //! ```no_run
 //! # use mezite_store::{AuditEntry, Batch, Keyspace, Options, Precondition, Store};
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let store = Store::open("/var/lib/mezite/store".as_ref(), Options::default())?;
+//! let store = Store::open("/var/lib/mezite/store", Options::default())?;
 //! let batch = Batch::new()
 //!     .require(Keyspace::Nodes, b"db-1", Precondition::Absent)
 //!     .put(Keyspace::Nodes, b"db-1", br#"{"kind":"node"}"#.as_slice())
@@ -38,6 +38,8 @@ mod record;
 mod snapshot;
 mod state;
 mod store;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 pub use answer::CommitHandle;

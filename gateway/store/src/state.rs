@@ -30,16 +30,34 @@ impl Default for State {
     }
 }
 
+/// The part of the state that every schema has.
+#[derive(Deserialize)]
+struct Header {
+    schema: u32,
+}
+
 impl State {
     pub(crate) fn load(txn: &RoTxn<'_>, table: Database<'_, Bytes, Bytes>) -> heed::Result<Self> {
-        let stored = table.get(txn, NAME.as_bytes())?.unwrap_or_default();
-        let (_, json) = record::decode(NAME, NAME.as_bytes(), stored)
-            .ok_or_else(|| heed::Error::Decoding("the store's state is damaged".into()))?;
-        serde_json::from_slice(json).map_err(|error| heed::Error::Decoding(error.into()))
+        parse(txn, table)
+    }
+
+    /// Only the schema, which can be read of any release's store.
+    pub(crate) fn load_schema(txn: &RoTxn<'_>, table: Database<'_, Bytes, Bytes>) -> heed::Result<u32> {
+        parse::<Header>(txn, table).map(|header| header.schema)
     }
 
     pub(crate) fn save(&self, txn: &mut RwTxn<'_>, table: Database<'_, Bytes, Bytes>) -> heed::Result<()> {
         let json = serde_json::to_vec(self).map_err(|error| heed::Error::Encoding(error.into()))?;
         table.put(txn, NAME.as_bytes(), &record::encode(NAME, NAME.as_bytes(), self.revision, &json))
     }
+}
+
+fn parse<T: for<'de> Deserialize<'de>>(
+    txn: &RoTxn<'_>,
+    table: Database<'_, Bytes, Bytes>,
+) -> heed::Result<T> {
+    let stored = table.get(txn, NAME.as_bytes())?.unwrap_or_default();
+    let (_, json) = record::decode(NAME, NAME.as_bytes(), stored)
+        .ok_or_else(|| heed::Error::Decoding("the store's state is damaged".into()))?;
+    serde_json::from_slice(json).map_err(|error| heed::Error::Decoding(error.into()))
 }

@@ -1,5 +1,6 @@
 //! The store itself: a handle that is cheap to clone.
 
+use std::fmt;
 use std::ops::{Bound, RangeBounds};
 use std::path::Path;
 use std::sync::Arc;
@@ -29,7 +30,8 @@ struct Inner {
 
 impl Store {
     /// Opens the store in the folder `path`, or makes one. Only one process may have it open, and only once.
-    pub fn open(path: &Path, options: Options) -> Result<Self, OpenError> {
+    pub fn open(path: impl AsRef<Path>, options: Options) -> Result<Self, OpenError> {
+        let path = path.as_ref();
         let readonly = options.readonly;
         let environment = Arc::new(Environment::open(path, options)?);
         let unreadable =
@@ -75,7 +77,7 @@ impl Store {
         self.read(|snapshot: &Snapshot<'_>| snapshot.revision())
     }
 
-    /// Several reads of one moment. `read` must not read the store by any other way than the snapshot.
+    /// Several reads of one moment. `read` must use only the snapshot, and wait for nothing.
     pub fn read<T, E: From<ReadError>>(
         &self,
         read: impl FnOnce(&Snapshot<'_>) -> Result<T, E>,
@@ -130,6 +132,12 @@ impl Store {
             Bound::Unbounded => u64::MAX,
         };
         audit::verify(&self.0.environment, first.max(1), last)
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").finish_non_exhaustive()
     }
 }
 

@@ -167,7 +167,10 @@ impl Stream for Watch {
             Some(item) => Poll::Ready(Some(item)),
             None if log.closed => Poll::Ready(None),
             None => {
-                log.wakers.insert(*id, context.waker().clone());
+                let replaced = log.wakers.insert(*id, context.waker().clone());
+                // A waker may hold the last of its task, which may hold a watch: never dropped under the lock.
+                drop(log);
+                drop(replaced);
                 Poll::Pending
             }
         }
@@ -176,6 +179,7 @@ impl Stream for Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        self.log.lock().wakers.remove(&self.id);
+        let removed = self.log.lock().wakers.remove(&self.id);
+        drop(removed);
     }
 }

@@ -27,11 +27,11 @@ pub enum Tampering {
     /// It says another number than it has.
     #[error("it has another number inside")]
     Renumbered,
-    /// The event before it is not the one it was chained to.
-    #[error("the event before it has another digest")]
+    /// It is not chained to the event before it, nor the next one to it.
+    #[error("it is not chained to the events beside it")]
     Unchained,
-    /// It is the last, and the chain's end has another digest.
-    #[error("the chain's end has another digest")]
+    /// What follows was chained to another event of its number.
+    #[error("it was changed")]
     Changed,
     /// The chain's clock does not fit its time.
     #[error("its clock does not fit its time")]
@@ -82,8 +82,8 @@ pub(crate) fn verify(environment: &Environment, first: u64, last: u64) -> Result
                 match check(txn, tables, &state, next, &before)? {
                     Checked::Good(link) => before = link,
                     Checked::End => return Ok(true),
-                    Checked::Bad(tampering) => {
-                        report.fault = Some(AuditFault { seq: next, tampering });
+                    Checked::Bad(fault) => {
+                        report.fault = Some(fault);
                         return Ok(true);
                     }
                 }
@@ -103,37 +103,53 @@ pub(crate) fn verify(environment: &Environment, first: u64, last: u64) -> Result
 enum Checked {
     Good(Link),
     End,
-    Bad(Tampering),
+    Bad(AuditFault),
 }
 
 fn check(txn: &RoTxn<'_>, tables: &Tables, state: &State, seq: u64, before: &Link) -> heed::Result<Checked> {
+    let bad = |tampering| Ok(Checked::Bad(AuditFault { seq, tampering }));
     let Some(stored) = tables.audit.get(txn, &seq.to_be_bytes())? else {
         let later = index::Numbers::all(tables).at_or_after(txn, seq)?;
         let expected = seq <= state.audit_seq || later.is_some();
-        return Ok(if expected { Checked::Bad(Tampering::Missing) } else { Checked::End });
+        return if expected { bad(Tampering::Missing) } else { Ok(Checked::End) };
     };
     if seq > state.audit_seq {
-        return Ok(Checked::Bad(Tampering::Added));
+        return bad(Tampering::Added);
     }
-    let Some((clock, json)) = split(stored) else { return Ok(Checked::Bad(Tampering::Unreadable)) };
-    let Ok(event) = serde_json::from_slice::<Map<String, Value>>(json) else {
-        return Ok(Checked::Bad(Tampering::Unreadable));
-    };
-    let hash = hex_digest(json);
-    let bad = if event.get("seq").and_then(Value::as_u64) != Some(seq) {
-        Some(Tampering::Renumbered)
+    let Some((clock, hash, event)) = read(stored) else { return bad(Tampering::Unreadable) };
+    if event.get("seq").and_then(Value::as_u64) != Some(seq) {
+        bad(Tampering::Renumbered)
     } else if event.get("prev").and_then(Value::as_str) != Some(&before.hash) {
-        Some(Tampering::Unchained)
+        if vouched(txn, tables, state, seq, &hash)? {
+            // This one is as it was written, so it is the one before that is not.
+            return Ok(Checked::Bad(AuditFault { seq: seq - 1, tampering: Tampering::Changed }));
+        }
+        bad(Tampering::Unchained)
     } else if seq == state.audit_seq && hash != state.audit_hash {
-        Some(Tampering::Changed)
+        bad(Tampering::Changed)
     } else if time(&event).map(|time| time.max(before.clock)) != Some(clock) {
-        Some(Tampering::Clock)
+        bad(Tampering::Clock)
     } else if !index::covers(txn, tables, &event, seq)? {
-        Some(Tampering::Unindexed)
+        bad(Tampering::Unindexed)
     } else {
-        None
-    };
-    Ok(bad.map_or(Checked::Good(Link { hash, clock }), Checked::Bad))
+        Ok(Checked::Good(Link { hash, clock }))
+    }
+}
+
+/// The chain's clock, the digest and the fields of a stored event.
+fn read(stored: &[u8]) -> Option<(i64, String, Map<String, Value>)> {
+    let (clock, json) = split(stored)?;
+    Some((clock, hex_digest(json), serde_json::from_slice(json).ok()?))
+}
+
+/// Whether what comes after event `seq` was chained to one with this digest.
+fn vouched(txn: &RoTxn<'_>, tables: &Tables, state: &State, seq: u64, hash: &str) -> heed::Result<bool> {
+    if seq == state.audit_seq {
+        return Ok(hash == state.audit_hash);
+    }
+    let next = tables.audit.get(txn, &(seq + 1).to_be_bytes())?;
+    let next = next.and_then(read).and_then(|(_, _, event)| Some(event.get("prev")?.as_str()? == hash));
+    Ok(next == Some(true))
 }
 
 fn time(event: &Map<String, Value>) -> Option<i64> {

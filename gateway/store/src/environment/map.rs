@@ -33,9 +33,10 @@ pub(super) fn open(folder: &Path, map_size: usize, readonly: bool) -> heed::Resu
 pub(super) fn resize(
     env: &Env<WithoutTls>,
     size: usize,
-    _no_transactions: &RwLockWriteGuard<'_, ()>,
+    _no_transactions: &RwLockWriteGuard<'_, super::Map>,
 ) -> heed::Result<()> {
     // SAFETY: no transaction may be active. Each one is made under the read side of the lock whose write side the
-    // caller holds, and ends before that read side is given back.
+    // caller holds, and ends before that read side is given back. When this fails nothing is mapped any more: the
+    // caller then starts no other transaction.
     unsafe { env.resize(size) }
 }
