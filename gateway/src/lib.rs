@@ -3,9 +3,13 @@
 pub mod audit;
 pub mod authority;
 pub mod config;
+pub mod connection;
 pub mod dialer;
+pub mod front;
 pub mod http;
+pub mod inventory;
 pub mod leg;
+mod race;
 pub mod recorder;
 pub mod relay;
 pub mod shared;

@@ -15,6 +15,8 @@ use super::table::Notice;
 pub struct Starting {
     /// The session.
     pub id: SessionId,
+    /// The client's channel number.
+    pub channel: u32,
     /// What was decided for it.
     pub permits: Arc<Permits>,
     /// What is started.

@@ -29,13 +29,36 @@ use mezite_ssh::server::{self, Server};
 use mezite_ssh::wire::msg;
 
 use crate::leg::{Leg, LegError};
-use channel::Side;
-use table::{Hold, Table, Verdict, Violation};
+pub use channel::Side;
+pub use table::Violation;
+use table::{Hold, Table, Verdict};
 
 /// Rounds of work before other tasks get their turn.
 const MAX_ROUNDS: usize = 32;
 /// Sealed output may take so long to leave when the other leg is gone.
 const LAST_WORDS: Duration = Duration::from_secs(30);
+
+/// What a connection may do.
+pub struct Terms {
+    /// What the roles permit.
+    pub permits: Arc<Permits>,
+    /// The sshd at the far end.
+    pub own: OwnSshd,
+    /// The certificate does not withhold forwarding.
+    pub forwards: bool,
+}
+
+/// A connection that is over.
+pub struct Ended<G> {
+    /// Why.
+    pub end: End,
+    /// The gate, back.
+    pub gate: G,
+    /// Bytes that came from the client, on the wire.
+    pub from_client: u64,
+    /// Bytes that went to the client, on the wire.
+    pub to_client: u64,
+}
 
 /// Why a connection ended.
 #[derive(Debug)]
@@ -108,30 +131,26 @@ enum Flow {
 
 impl<G: Gate> Relay<G> {
     /// Joins two legs that have authenticated.
-    pub fn new(
-        mut client: Leg<Server>,
-        mut node: Leg<Client>,
-        permits: Arc<Permits>,
-        own: OwnSshd,
-        gate: G,
-    ) -> Self {
+    pub fn new(mut client: Leg<Server>, mut node: Leg<Client>, terms: Terms, gate: G) -> Self {
+        let Terms { permits, own, forwards } = terms;
         client.set_established();
         node.set_established();
         let idle = Idle { limit: permits.client_idle_timeout, last: Instant::now(), timer: Timer::new() };
-        Self { client, node, table: Table::new(permits, own), gate, held: None, full_tap: None, idle }
+        let table = Table::new(permits, own, forwards);
+        Self { client, node, table, gate, held: None, full_tap: None, idle }
     }
 
     /// Relays until the connection is over, says so to whoever is left, and closes what was open.
-    pub async fn run(mut self) -> (End, G) {
+    pub async fn run(mut self) -> Ended<G> {
         let end = poll_fn(|cx| self.poll(cx)).await;
         log::debug!("relay over: {end:?}");
         self.table.remove_all();
         self.flush_notices();
         self.take_leave(&end).await;
-        (end, self.gate)
+        let (from_client, to_client) = (self.client.received(), self.client.sent());
+        Ended { end, gate: self.gate, from_client, to_client }
     }
 
-    /// Bytes that came from and went to the client, on the wire.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         for _ in 0..MAX_ROUNDS {
             match self.round(cx) {

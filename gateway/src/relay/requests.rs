@@ -108,7 +108,13 @@ impl Table {
     /// What a held start is about, for the decision. `None` where the channel is gone.
     pub fn starting(&mut self, client: u32, start: Start) -> Option<Starting> {
         let session = self.channels.get_mut(&client)?.session()?;
-        Some(Starting { id: session.id, permits: session.permits.clone(), start, pty: session.pty.clone() })
+        Some(Starting {
+            id: session.id,
+            channel: client,
+            permits: session.permits.clone(),
+            start,
+            pty: session.pty.clone(),
+        })
     }
 
     /// The start that was held is permitted, with its recording. True when its message is to be forwarded: the channel

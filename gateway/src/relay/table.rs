@@ -116,6 +116,7 @@ impl From<TooManyOutstanding> for Violation {
 pub struct Table {
     pub(super) permits: std::sync::Arc<Permits>,
     own: OwnSshd,
+    forwards: bool,
     /// By the client's number.
     pub(super) channels: BTreeMap<u32, Channel>,
     /// The client's number for the node's.
@@ -128,11 +129,13 @@ pub struct Table {
 }
 
 impl Table {
-    /// For a connection with these permits; `own` is the sshd at its far end.
-    pub fn new(permits: std::sync::Arc<Permits>, own: OwnSshd) -> Self {
+    /// For a connection with these permits; `own` is the sshd at its far end, to which `forwards` may lead where the
+    /// certificate does not withhold all forwarding.
+    pub fn new(permits: std::sync::Arc<Permits>, own: OwnSshd, forwards: bool) -> Self {
         Self {
             permits,
             own,
+            forwards,
             channels: BTreeMap::new(),
             by_node: BTreeMap::new(),
             from_client: Replies::default(),
@@ -376,7 +379,7 @@ impl Table {
             }
             None => Some(Destination::Unix(to)),
         });
-        if !asked.is_some_and(|to| self.permits.may_forward_local(to, &self.own)) {
+        if !asked.is_some_and(|to| self.forwards && self.permits.may_forward_local(to, &self.own)) {
             self.note(Notice::ForwardRefused(destination));
             let text = "mezite: forwarding to this destination is not permitted";
             self.answer(Side::Client, open_failure(open.sender, PROHIBITED, text));

@@ -57,6 +57,17 @@ impl Default for Limits {
     }
 }
 
+/// Names of what a key exchange has chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Algorithms {
+    /// Key exchange method.
+    pub kex: &'static str,
+    /// Host key (signature) algorithm.
+    pub host_key: &'static str,
+    /// Cipher from the server to the client.
+    pub cipher: &'static str,
+}
+
 /// Where the key exchange stands.
 enum Kex {
     /// Nothing runs.
@@ -245,9 +256,13 @@ impl Transport {
         self.session_id.as_ref()
     }
 
-    /// The algorithms in use.
-    pub fn chosen(&self) -> Option<&negotiate::Chosen> {
-        self.chosen.as_ref()
+    /// The algorithms in use, for people.
+    pub fn algorithms(&self) -> Option<Algorithms> {
+        self.chosen.as_ref().map(|chosen| Algorithms {
+            kex: chosen.method.name,
+            host_key: chosen.host_key,
+            cipher: chosen.server_to_client.cipher.name,
+        })
     }
 
     /// The first keys are in place in both directions.
@@ -538,7 +553,8 @@ impl Transport {
 
 /// RFC 8308: what we take in signatures, and that we answer `ping@openssh.com`.
 fn ext_info() -> Vec<u8> {
-    let algorithms: Vec<_> = crate::hostkey::ALGORITHMS.iter().map(|a| a.name).collect();
+    let plain = crate::hostkey::ALGORITHMS.iter().filter(|algorithm| !algorithm.certificate);
+    let algorithms: Vec<_> = plain.map(|algorithm| algorithm.name).collect();
     let mut message = vec![msg::EXT_INFO];
     message.u32(2);
     message.string("server-sig-algs").string(algorithms.join(","));

@@ -1,0 +1,321 @@
+//! User authentication: from a proven certificate to a decision and a node leg that stands.
+//!
+//! The client hears of success only when the node has let us in, so whatever is in the way is an authentication failure
+//! with a banner that says why.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, Either};
+use mezite_access::Permits;
+use mezite_api::{Login, NodeRef, SshName, UserName, escape};
+use mezite_ca::{CaKind, CertificateRefusal, UserCertificate, Verified, verify_user_certificate};
+use mezite_ssh::hostkey::{self, KeyPair};
+use mezite_ssh::server::{Event, Method, ProvenKey, Request, Server};
+use mezite_store::AuditEntry;
+
+use super::{Origin, Services, Way, events, is_goodbye};
+use crate::authority::{NodeCa, NodeCredentialOrder};
+use crate::dialer::{Dial, DialError, Dialled};
+use crate::inventory::{AccessRequest, Grant, Subject};
+use crate::leg::{Leg, LegError};
+use crate::race::race;
+
+/// A client that is in.
+pub(crate) struct Entered {
+    /// The decision.
+    pub(crate) grant: Grant,
+    /// What was asked, to decide again for each session.
+    pub(crate) asked: AccessRequest,
+    /// What the roles permit and the certificate does not take away.
+    pub(crate) permits: Arc<Permits>,
+    /// The certificate.
+    pub(crate) certificate: Verified<UserCertificate>,
+    /// The node leg.
+    pub(crate) dialled: Dialled,
+}
+
+/// What becomes of one request.
+enum Judgement {
+    /// The key would do.
+    Confirm,
+    /// No, with a line for the person where there is one.
+    Refuse(Option<String>),
+    /// Come in.
+    Enter(Box<Entered>),
+}
+
+/// The authentication of one client.
+pub(crate) struct Authentication<'a> {
+    services: &'a Services,
+    origin: Origin,
+    /// The person has been told why; once is enough.
+    told: bool,
+    /// The client has asked for something.
+    asked: bool,
+    /// A refusal is in the audit already.
+    audited: bool,
+}
+
+impl<'a> Authentication<'a> {
+    pub(crate) fn new(services: &'a Services, origin: Origin) -> Self {
+        Self { services, origin, told: false, asked: false, audited: false }
+    }
+
+    /// Answers requests until one is granted. The caller then lets the client in.
+    pub(crate) async fn run(&mut self, leg: &mut Leg<Server>) -> Result<Entered, LegError> {
+        loop {
+            let request = leg.until(|engine| match engine.poll_event()? {
+                Some(Event::Authenticate(request)) => Ok(Some(request)),
+                Some(Event::Message(_)) | None => Ok(None),
+            });
+            let request = request.await?;
+            self.asked |= request.method != Method::None;
+            let judgement = match race(self.judge(&request), leg.until_closed()).await {
+                Either::Left(judgement) => judgement,
+                Either::Right(error) => return Err(error),
+            };
+            match judgement {
+                Judgement::Confirm => leg.engine.confirm_key(),
+                Judgement::Enter(entered) => return Ok(*entered),
+                Judgement::Refuse(line) => {
+                    if let Some(line) = line.filter(|_| !self.told) {
+                        self.told = true;
+                        leg.engine.banner(&format!("{}\r\n", self.origin.line(&line)));
+                    }
+                    leg.engine.refuse(false);
+                }
+            }
+        }
+    }
+
+    /// The client is gone or was cut without having come in.
+    pub(crate) fn failed(&self, error: &LegError) {
+        log::debug!(conn:% = self.origin.id, error:%; "a client did not come in");
+        let protocol = matches!(error, LegError::Engine(mezite_ssh::Error::Misbehaved(_)));
+        if self.audited || (!self.asked && !protocol) {
+            return;
+        }
+        let reason = match error {
+            _ if protocol => "protocol",
+            LegError::Engine(mezite_ssh::Error::TooManyAttempts) => "too_many_attempts",
+            LegError::Engine(mezite_ssh::Error::TimedOut(_)) => "timeout",
+            error if is_goodbye(error) => "no_certificate",
+            _ => "error",
+        };
+        let kind = if protocol { "access.refuse" } else { "auth.fail" };
+        self.services.shared.auditor.note(events::refused(kind, &self.origin, reason));
+    }
+
+    async fn judge(&mut self, request: &Request) -> Judgement {
+        let nothing_to_say = Judgement::Refuse(None);
+        if !request.service_known {
+            return nothing_to_say;
+        }
+        match &request.method {
+            Method::Proven(key) => self.enter(request, key).await,
+            Method::Query { blob, .. } if is_certificate(blob) => match self.verify(blob).await {
+                Ok(_) => Judgement::Confirm,
+                Err(refusal) => Judgement::Refuse(self.certificate_refused(&refusal)),
+            },
+            Method::Unproven { blob } if is_certificate(blob) => {
+                self.audit(events::refused("auth.fail", &self.origin, "signature"));
+                nothing_to_say
+            }
+            Method::KeyboardInteractive => Judgement::Refuse(self.no_certificate()),
+            _ if request.last_try => Judgement::Refuse(self.no_certificate()),
+            _ => nothing_to_say,
+        }
+    }
+
+    fn no_certificate(&self) -> Option<String> {
+        Some(format!(
+            "access refused: this gateway takes certificates of cluster {} only. \
+             Log in with 'msh login', or ask for 'mezctl auth sign'",
+            self.services.shared.config.cluster_name
+        ))
+    }
+
+    fn audit(&mut self, event: AuditEntry) {
+        self.audited = true;
+        self.services.shared.auditor.note(event);
+    }
+
+    async fn verify(&self, blob: &[u8]) -> Result<Verified<UserCertificate>, CertificateRefusal> {
+        let trusted = self.services.shared.authority.trusted(CaKind::User).await;
+        let trusted = trusted.map_err(|_| CertificateRefusal::NoTrustedCa(CaKind::User))?;
+        verify_user_certificate(blob, &trusted, SystemTime::now(), self.origin.source.ip())
+    }
+
+    fn certificate_refused(&mut self, refusal: &CertificateRefusal) -> Option<String> {
+        if self.audited {
+            return None;
+        }
+        let event = events::refused("cert.refuse", &self.origin, refusal.reason());
+        self.audit(event.with("detail", escape(refusal.to_string())));
+        let text = refusal.to_string();
+        let text = text
+            .strip_prefix("the certificate")
+            .map_or_else(|| text.clone(), |rest| format!("your certificate{rest}"));
+        Some(format!("access refused: {text}. Log in again with 'msh login', or ask for 'mezctl auth sign'"))
+    }
+
+    /// The request is signed by the key that it shows: everything that decides is looked at now.
+    async fn enter(&mut self, request: &Request, key: &ProvenKey) -> Judgement {
+        if !is_certificate(key.blob()) {
+            return Judgement::Refuse(request.last_try.then(|| self.no_certificate()).flatten());
+        }
+        let certificate = match self.verify(key.blob()).await {
+            Ok(certificate) => certificate,
+            Err(refusal) => return Judgement::Refuse(self.certificate_refused(&refusal)),
+        };
+        let user = match UserName::parse(&certificate.user) {
+            Ok(user) => user,
+            Err(_) => return Judgement::Refuse(self.certificate_refused(&CertificateRefusal::Identity)),
+        };
+        let (login, node) = match self.destination(&request.user) {
+            Ok(destination) => destination,
+            Err(line) => {
+                let event = events::refused("access.refuse", &self.origin, "name");
+                self.audit(event.with("actor", user.as_str()).with("name", escape(&request.user)));
+                return Judgement::Refuse(Some(line));
+            }
+        };
+        match self.open(user, login, node, certificate).await {
+            Ok(entered) => Judgement::Enter(Box::new(entered)),
+            Err(line) => Judgement::Refuse(Some(line)),
+        }
+    }
+
+    /// Which login on which node the user name and the way in ask for.
+    fn destination(&self, name: &[u8]) -> Result<(Login, NodeRef), String> {
+        let bad = |error: &dyn std::fmt::Display| {
+            format!("access refused: the user name {error}. Connect as LOGIN@NODE@GATEWAY")
+        };
+        match (SshName::parse(name).map_err(|error| bad(&error.reason))?, &self.origin.way) {
+            (SshName::Target(target), Way::Direct) => Ok((target.login, target.node)),
+            (SshName::Login(login), Way::Connect(node)) => Ok((login, node.clone())),
+            (SshName::Login(_), Way::Direct) => Err(bad(&"names no node")),
+            (SshName::Target(_), Way::Connect(_)) => {
+                Err("access refused: the node is named twice. Connect as LOGIN when CONNECT names the node"
+                    .into())
+            }
+        }
+    }
+
+    /// Decides, audits and dials.
+    async fn open(
+        &mut self,
+        user: UserName,
+        login: Login,
+        node: NodeRef,
+        certificate: Verified<UserCertificate>,
+    ) -> Result<Entered, String> {
+        let subject = Subject {
+            user: user.clone(),
+            source: self.origin.source.ip(),
+            valid_after: crate::authority::timestamp(certificate.valid_after),
+        };
+        let asked = AccessRequest { subject, login: login.clone(), node: node.clone() };
+        let grant = match self.services.inventory.authorize(asked.clone()).await {
+            Ok(grant) => grant,
+            Err(refusal) => {
+                let event = events::refused(refusal.event_type(), &self.origin, refusal.reason());
+                self.audit(events::about(event, &user, &login, &node.to_string()));
+                return Err(refusal.line(&user, &login, &node));
+            }
+        };
+        let permits = Arc::new(restricted(&grant.permits, &certificate));
+        if let Some(most) = permits.max_connections
+            && self.services.connections.of_user(&user) >= most as usize
+        {
+            let event = events::refused("access.refuse", &self.origin, "max_connections");
+            self.audit(events::about(event, &user, &login, &node.to_string()));
+            return Err(format!("access refused: {user} has {most} connections already. Close one of them"));
+        }
+        if !self.services.shared.is_ready() {
+            return Err("access refused: this gateway is stopping. Try again in a moment".into());
+        }
+        let opening = events::opening(&self.origin, &grant, &certificate);
+        let (dialled, audited) = futures_util::join!(
+            self.dial(&grant, &permits, &certificate),
+            self.services.shared.auditor.record(opening)
+        );
+        if let Err(error) = audited {
+            log::error!(error:%; "a connection was refused because its audit event cannot be written");
+            return Err("access refused: the audit log cannot be written. Ask an administrator".into());
+        }
+        match dialled {
+            Ok(dialled) => Ok(Entered { grant, asked, permits, certificate, dialled }),
+            Err(error) => {
+                self.audited = true;
+                for event in events::not_reached(&self.origin, &grant, &error) {
+                    self.services.shared.auditor.note(event);
+                }
+                Err(error.line(&grant.node.spec.hostname.to_string(), grant.login.as_str()))
+            }
+        }
+    }
+
+    async fn dial(
+        &self,
+        grant: &Grant,
+        permits: &Permits,
+        certificate: &UserCertificate,
+    ) -> Result<Dialled, DialError> {
+        let authority = &self.services.shared.authority;
+        let host_ca = authority.trusted(CaKind::Host).await;
+        let host_ca = host_ca.map_err(|error| DialError::Credential(error.to_string()))?;
+        let order = NodeCredentialOrder {
+            ca: NodeCa::OpenSsh,
+            user: grant.user.name.clone(),
+            login: grant.login.clone(),
+            node: grant.node.spec.hostname.clone(),
+            connection: self.origin.id.to_string(),
+            permits: node_permits(permits, certificate),
+        };
+        let credentials = move |ca: CaKind| -> BoxFuture<'_, Result<KeyPair, String>> {
+            let ca = if ca == CaKind::User { NodeCa::User } else { NodeCa::OpenSsh };
+            let order = NodeCredentialOrder { ca, ..order.clone() };
+            async move {
+                let credential = authority.node_credential(order).await.map_err(|error| error.to_string())?;
+                let pair = KeyPair::new(credential.key().clone()).map_err(|error| error.to_string())?;
+                let blob = credential.certificate().blob().to_vec();
+                pair.with_certificate(blob).map_err(|error| error.to_string())
+            }
+            .boxed()
+        };
+        let dial = Dial {
+            node: &grant.node,
+            login: grant.login.as_str(),
+            user: grant.user.name.as_str(),
+            credentials: &credentials,
+        };
+        self.services.dialer.dial(&dial, host_ca).await
+    }
+}
+
+fn is_certificate(blob: &[u8]) -> bool {
+    hostkey::key_blob_type(blob).is_ok_and(|kind| kind.ends_with("-cert-v01@openssh.com"))
+}
+
+/// What roles permit, less what the certificate withholds: its restrictions hold for the whole connection.
+pub(super) fn restricted(permits: &Permits, certificate: &UserCertificate) -> Permits {
+    let mut permits = permits.clone();
+    permits.pty &= certificate.permits.pty;
+    permits.forward_agent &= certificate.permits.agent_forwarding;
+    permits.x11_forwarding &= certificate.permits.x11_forwarding;
+    permits
+}
+
+/// The extensions of the certificate for the node.
+fn node_permits(permits: &Permits, certificate: &UserCertificate) -> mezite_ca::Permits {
+    let forwards = permits.forwards_local() || permits.forwards_remote();
+    mezite_ca::Permits {
+        pty: permits.pty,
+        agent_forwarding: permits.forward_agent,
+        x11_forwarding: permits.x11_forwarding,
+        port_forwarding: forwards && certificate.permits.port_forwarding,
+    }
+}

@@ -1,0 +1,166 @@
+//! The life of one connection, in order: authentication, decision, node leg, relay.
+
+mod authentication;
+mod events;
+mod gate;
+mod live;
+
+pub use live::{Connections, LiveConnection};
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures_util::future::Either;
+use mezite_access::OwnSshd;
+use mezite_actors::net::TcpStream;
+use mezite_api::NodeRef;
+use mezite_ssh::server::{self, Server};
+use mezite_ssh::transport::Limits;
+use uuid::Uuid;
+
+use crate::dialer::Dialer;
+use crate::front::Ticket;
+use crate::inventory::Inventory;
+use crate::leg::{Leg, LegError};
+use crate::race::race;
+use crate::recorder::Recorder;
+use crate::relay::{Ended, Relay, Terms};
+use crate::shared::Shared;
+use authentication::{Authentication, Entered};
+use gate::{ConnectionGate, Holder};
+
+/// What connections use of the rest of the gateway.
+pub struct Services {
+    /// Store, authority, auditor, settings.
+    pub shared: Arc<Shared>,
+    /// Who decides.
+    pub inventory: Inventory,
+    /// Who dials.
+    pub dialer: Dialer,
+    /// Who records.
+    pub recorder: Recorder,
+    /// What lives now.
+    pub connections: Connections,
+    /// Deadlines and volumes of both legs.
+    pub limits: Limits,
+}
+
+/// How a client has come in.
+#[derive(Debug, Clone)]
+pub enum Way {
+    /// SSH on the SSH port; the user name says where to.
+    Direct,
+    /// `CONNECT` names the node; the user name is the login.
+    Connect(NodeRef),
+}
+
+impl Way {
+    /// The word for the audit.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Direct => "direct",
+            Self::Connect(_) => "connect",
+        }
+    }
+}
+
+/// A client whose first bytes have been understood.
+pub struct Arrival {
+    /// Its socket.
+    pub socket: TcpStream,
+    /// Bytes of SSH that were read already.
+    pub read: Vec<u8>,
+    /// Where it comes from: the peer, or what a listed load balancer says.
+    pub source: SocketAddr,
+    /// How it has come in.
+    pub way: Way,
+    /// Its place among those that have not authenticated.
+    pub ticket: Ticket,
+    /// When it was accepted: the deadlines count from then.
+    pub accepted: Instant,
+}
+
+/// Who is at the other end of a connection, for the audit and for people.
+#[derive(Debug, Clone)]
+pub(crate) struct Origin {
+    /// The connection's id.
+    pub(crate) id: Uuid,
+    /// Where it comes from.
+    pub(crate) source: SocketAddr,
+    /// How it has come in.
+    pub(crate) way: Way,
+}
+
+impl Origin {
+    /// A line for the person in the one form of semantics section 9.
+    pub(crate) fn line(&self, text: &str) -> String {
+        let id = self.id.simple().to_string();
+        let text = text.strip_prefix("mezite: ").unwrap_or(text);
+        format!("mezite: {} [conn {}]", text.trim_end_matches('.'), id.get(..8).unwrap_or(&id))
+    }
+}
+
+impl Services {
+    /// Serves one client until its connection is over.
+    pub async fn serve(self: Arc<Self>, arrival: Arrival) {
+        let origin = Origin { id: Uuid::new_v4(), source: arrival.source, way: arrival.way.clone() };
+        let node = match &arrival.way {
+            Way::Direct => None,
+            Way::Connect(node) => mezite_api::NodeName::parse(&node.host.to_string()).ok(),
+        };
+        let host_keys = match self.shared.authority.host_keys(node).await {
+            Ok(keys) => keys,
+            Err(error) => return log::error!(error:%; "no host key for a connection"),
+        };
+        let config = server::Config { host_keys, limits: self.limits.clone() };
+        let mut engine = Server::new(config, arrival.accepted);
+        let space = engine.receive_space();
+        let count = arrival.read.len().min(space.len());
+        space[..count].copy_from_slice(&arrival.read[..count]);
+        engine.handle_received(count, Instant::now());
+        let mut leg = Leg::new(engine, arrival.socket);
+        let mut authentication = Authentication::new(&self, origin.clone());
+        let cut = arrival.ticket.cut().wait();
+        let Either::Left(entered) = race(authentication.run(&mut leg), cut).await else { return };
+        drop(arrival.ticket);
+        match entered {
+            Ok(entered) => self.clone().relay(leg, origin, entered).await,
+            Err(error) => authentication.failed(&error),
+        }
+    }
+
+    async fn relay(self: Arc<Self>, mut leg: Leg<Server>, origin: Origin, entered: Entered) {
+        leg.engine.accept();
+        let started = Instant::now();
+        let terms = Terms {
+            permits: entered.permits.clone(),
+            own: own_sshd(&entered),
+            forwards: entered.certificate.permits.port_forwarding,
+        };
+        let live = self.connections.enter(origin.id, &entered);
+        let opened = events::Opened::new(&origin, &entered, &leg);
+        let Entered { grant, asked, certificate, dialled, .. } = entered;
+        let gate = ConnectionGate::new(self.clone(), Holder { origin, asked, grant, certificate }, live);
+        let relay = Relay::new(leg, dialled.leg, terms, gate);
+        let Ended { end, gate, from_client, to_client } = relay.run().await;
+        let closed = opened.closed(&end, gate.cut_reason(), from_client, to_client, started.elapsed());
+        drop(gate);
+        self.shared.auditor.note(closed);
+    }
+}
+
+/// The sshd at the far end, to which forwarding would go round the recording.
+fn own_sshd(entered: &Entered) -> OwnSshd {
+    let node = &entered.grant.node;
+    OwnSshd {
+        port: entered.dialled.address.port(),
+        names: vec![node.spec.hostname.to_string(), node.spec.addr.host.to_string()],
+        addresses: vec![entered.dialled.address.ip()],
+    }
+}
+
+/// A leg that ended because the client left is no failure of anybody.
+fn is_goodbye(error: &LegError) -> bool {
+    matches!(error, LegError::Closed | LegError::Engine(mezite_ssh::Error::Disconnected { .. }))
+}
