@@ -1,0 +1,142 @@
+//! Access: what is asked, what is granted, and every way in which it is refused.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use mezite_access::Permits;
+use mezite_api::{Login, Node, NodeRef, User, UserName, escape};
+
+/// The holder of a certificate that was verified.
+#[derive(Debug, Clone)]
+pub struct Subject {
+    /// Whom it names.
+    pub user: UserName,
+    /// Where the connection comes from.
+    pub source: IpAddr,
+    /// The certificate's `valid_after`. A user who was made later is another one of the same name.
+    pub valid_after: Timestamp,
+}
+
+/// Asks for access.
+#[derive(Debug, Clone)]
+pub struct AccessRequest {
+    /// Who.
+    pub subject: Subject,
+    /// As which local account.
+    pub login: Login,
+    /// On which node, as it was asked.
+    pub node: NodeRef,
+}
+
+/// Access.
+#[derive(Debug, Clone)]
+pub struct Grant {
+    /// Who.
+    pub user: Arc<User>,
+    /// As which local account.
+    pub login: Login,
+    /// On which node.
+    pub node: Node,
+    /// And what may be done there.
+    pub permits: Arc<Permits>,
+}
+
+/// Why access is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// The certificate names nobody who is known.
+    UnknownUser,
+    /// The user is disabled.
+    Disabled,
+    /// The user was made after the certificate: it was of another one of the same name.
+    OtherUser,
+    /// The user has no roles: no certificate is worth anything.
+    NoRoles,
+    /// A lock is in force, with its message.
+    Locked(Option<String>),
+    /// No such node.
+    UnknownNode,
+    /// Roles refuse; the user may not even know of the node.
+    Hidden(mezite_access::Refusal),
+    /// Roles refuse.
+    Role(mezite_access::Refusal),
+    /// The user may see so many nodes of this address.
+    Ambiguous(usize),
+    /// The roles ask for something that this gateway does not do; what.
+    Unsupported(&'static str),
+    /// A role of the user cannot be read, or the store cannot, or nobody answers.
+    Unavailable(String),
+}
+
+impl Refusal {
+    /// The word for audit events.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::UnknownUser => "unknown_user",
+            Self::Disabled => "disabled",
+            Self::OtherUser => "other_user",
+            Self::NoRoles => "no_roles",
+            Self::Locked(_) => "locked",
+            Self::UnknownNode => "unknown_node",
+            Self::Hidden(refusal) | Self::Role(refusal) => refusal.reason(),
+            Self::Ambiguous(_) => "ambiguous",
+            Self::Unsupported(_) => "unsupported",
+            Self::Unavailable(_) => "unavailable",
+        }
+    }
+
+    /// The type of the audit event: what is wrong with who the certificate names is `cert.refuse`.
+    pub fn event_type(&self) -> &'static str {
+        match self {
+            Self::UnknownUser | Self::Disabled | Self::OtherUser => "cert.refuse",
+            _ => "access.refuse",
+        }
+    }
+
+    /// What else audit events say: the role that decided, or the cause.
+    pub fn detail(&self) -> Option<String> {
+        match self {
+            Self::Hidden(refusal) | Self::Role(refusal) => Some(refusal.to_string()),
+            Self::Unsupported(what) => Some((*what).into()),
+            Self::Unavailable(why) => Some(escape(why)),
+            _ => None,
+        }
+    }
+
+    /// What the person reads, without the frame of semantics section 9. A node that does not exist, one that is
+    /// hidden and one where the login is not allowed read the same. `node` is the text that was asked for.
+    pub fn line(&self, user: &UserName, login: &Login, node: &NodeRef) -> String {
+        match self {
+            Self::UnknownNode | Self::Hidden(_) | Self::Role(_) => format!(
+                "access refused: {user} may not log in as {login} on {node}. \
+                 Ask an administrator ('mezctl access explain {user} {login}@{node}')"
+            ),
+            Self::Ambiguous(count) => {
+                format!(
+                    "access refused: {node} is the address of {count} nodes. Use a node's name, or add its port"
+                )
+            }
+            Self::Unsupported(what) => format!(
+                "access refused: your roles ask for {what}, which this gateway does not offer. Ask an administrator"
+            ),
+            _ => self.user_line(user),
+        }
+    }
+
+    /// As [`line`](Self::line), for refusals that are not about a node.
+    pub fn user_line(&self, user: &UserName) -> String {
+        let ask = "Ask an administrator";
+        match self {
+            Self::UnknownUser => format!("access refused: there is no user {user} any more. {ask}"),
+            Self::Disabled => format!("access refused: {user} is disabled. {ask}"),
+            Self::NoRoles => format!("access refused: {user} has no roles. {ask}"),
+            Self::OtherUser => {
+                format!("access refused: your certificate is older than the user {user}. Log in again")
+            }
+            Self::Locked(Some(message)) => format!("access refused: locked: {}. {ask}", escape(message)),
+            Self::Locked(None) => format!("access refused: locked. {ask}"),
+            _ => "access refused: the gateway cannot decide now. Try again later".into(),
+        }
+    }
+}

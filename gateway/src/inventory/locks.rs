@@ -1,0 +1,87 @@
+//! Changes of locks, and lists of them.
+
+use jiff::{SignedDuration, Timestamp};
+use mezite_api::lock::LockAdd;
+use mezite_api::{Lock, LockTarget};
+use mezite_store::{AuditEntry, Batch, Keyspace, Precondition};
+use uuid::Uuid;
+
+use super::{Inventory, InventoryError, Operator, record};
+
+impl Inventory {
+    /// The locks that are in force, oldest first.
+    pub fn locks(&self) -> Result<Vec<Lock>, InventoryError> {
+        let now = Timestamp::now();
+        let stored = self.store.prefix(Keyspace::Locks, b"", usize::MAX)?;
+        let read = |(key, stored): &(Vec<u8>, _)| {
+            record::read("lock", &String::from_utf8_lossy(key), stored, |_| true)
+        };
+        let mut locks = stored.iter().map(read).collect::<Result<Vec<Lock>, _>>()?;
+        locks.retain(|lock| lock.is_live(now));
+        locks.sort_by_key(|lock| lock.created);
+        Ok(locks)
+    }
+
+    /// Adds a lock. It is in force for every decision that begins after this answers, also when the store is full.
+    pub async fn add_lock(&self, operator: &Operator, add: LockAdd) -> Result<Lock, InventoryError> {
+        add.check()?;
+        let created = Timestamp::now();
+        let ttl = add.ttl.and_then(|ttl| SignedDuration::try_from(ttl).ok());
+        let lock = Lock {
+            id: Uuid::new_v4(),
+            target: add.target,
+            message: add.message,
+            created,
+            expires: ttl.and_then(|ttl| created.checked_add(ttl).ok()),
+            created_by: operator.to_string(),
+        };
+        let key = key(lock.id);
+        let batch = Batch::new()
+            .require(Keyspace::Locks, &key, Precondition::Absent)
+            .put(Keyspace::Locks, &key, record::encode(&lock))
+            .audit(event("lock.create", operator, &lock))
+            .essential();
+        self.store.commit(batch).await?;
+        Ok(lock)
+    }
+
+    /// Removes a lock, also one that cannot be read.
+    pub async fn remove_lock(&self, operator: &Operator, id: Uuid) -> Result<(), InventoryError> {
+        let key = key(id);
+        let stored = match self.store.get(Keyspace::Locks, &key) {
+            Ok(None) => return Err(InventoryError::NotFound("lock")),
+            Ok(Some(stored)) => record::decode::<Lock>(&stored.value),
+            Err(mezite_store::ReadError::Damaged { .. }) => None,
+            Err(error) => return Err(error.into()),
+        };
+        let event = match &stored {
+            Some(lock) => event("lock.delete", operator, lock),
+            None => AuditEntry::new("lock.delete").with("actor", operator).with("lock", id.to_string()),
+        };
+        let batch = Batch::new().delete(Keyspace::Locks, &key).audit(event);
+        self.store.commit(batch).await?;
+        Ok(())
+    }
+}
+
+fn key(id: Uuid) -> Vec<u8> {
+    id.hyphenated().to_string().into_bytes()
+}
+
+fn event(kind: &str, operator: &Operator, lock: &Lock) -> AuditEntry {
+    let mut event = AuditEntry::new(kind)
+        .with("actor", operator)
+        .with("outcome", "ok")
+        .with("lock", lock.id.to_string())
+        .with("target", serde_json::to_value(&lock.target).unwrap_or_default());
+    if let LockTarget::User(name) | LockTarget::Bot(name) = &lock.target {
+        event = event.with("subject", name.as_str());
+    }
+    if let Some(message) = &lock.message {
+        event = event.with("message", mezite_api::escape(message));
+    }
+    if let Some(expires) = lock.expires {
+        event = event.with("expires", expires.to_string());
+    }
+    event
+}

@@ -1,0 +1,131 @@
+//! The inventory: nodes, roles, users and locks, and the decisions that follow from them.
+//!
+//! Roles, users and locks are kept compiled in memory by one actor, which decides. Before each answer it takes in what
+//! was committed meanwhile, so that whoever changed something finds it in the next decision. Nodes are read from the
+//! store when they are asked for. Changes need no actor: each is one commit with its preconditions and its audit event.
+
+mod access;
+mod actor;
+mod error;
+mod index;
+mod locks;
+mod memory;
+mod nodes;
+mod record;
+mod roles;
+mod users;
+mod view;
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mezite_access::{Issuance, Resource, Verb};
+use mezite_actors::{Addr, AskError, Supervisor};
+use mezite_api::explain::Explanation;
+use mezite_api::{NodeRef, Target, User, UserName};
+use mezite_store::Store;
+use serde_json::Value;
+
+use actor::{Decider, Message};
+use memory::Memory;
+
+pub use access::{AccessRequest, Grant, Refusal, Subject};
+pub use error::InventoryError;
+
+/// How long a decision may take; it takes microseconds.
+const ASK_TIME: Duration = Duration::from_secs(10);
+
+/// The way to the inventory.
+#[derive(Clone)]
+pub struct Inventory {
+    addr: Addr<Message>,
+    store: Store,
+    cluster: Arc<str>,
+}
+
+/// Who changes something, as audit events name it: a user, or the uid of an operator at the socket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Operator {
+    /// A local process over the Unix socket.
+    Uid(u32),
+    /// A user over HTTPS.
+    User(UserName),
+}
+
+impl fmt::Display for Operator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Uid(uid) => write!(f, "uid {uid}"),
+            Self::User(name) => name.fmt(f),
+        }
+    }
+}
+
+impl From<&Operator> for Value {
+    fn from(operator: &Operator) -> Self {
+        match operator {
+            Operator::Uid(uid) => (*uid).into(),
+            Operator::User(name) => name.as_str().into(),
+        }
+    }
+}
+
+impl Inventory {
+    /// Reads roles, users and locks, and starts the actor. Blocks.
+    pub fn start(supervisor: &Supervisor, store: &Store, cluster: &str) -> Result<Self, InventoryError> {
+        // Only to fail at the start where it cannot be read; the actor reads for itself, again after each restart.
+        Memory::load(store)?;
+        let (kept, cluster): (_, Arc<str>) = (store.clone(), cluster.into());
+        let name = Arc::clone(&cluster);
+        let addr = supervisor.supervise(move || Decider::new(kept.clone(), Arc::clone(&name)));
+        Ok(Self { addr, store: store.clone(), cluster })
+    }
+
+    /// Whether the holder of a certificate is a user who may do anything at all.
+    pub async fn identify(&self, subject: Subject) -> Result<Arc<User>, Refusal> {
+        self.decision(|reply| Message::Identify(subject, reply)).await
+    }
+
+    /// Decides.
+    pub async fn authorize(&self, request: AccessRequest) -> Result<Grant, Refusal> {
+        self.decision(|reply| Message::Authorize(Box::new(request), reply)).await
+    }
+
+    /// Says what would be decided, and why.
+    pub async fn explain(&self, user: UserName, target: Target) -> Result<Explanation, InventoryError> {
+        self.addr.ask(|reply| Message::Explain(user, Box::new(target), reply), ASK_TIME).await?
+    }
+
+    /// What a certificate for the user may carry now. Refused where nothing may be issued.
+    pub async fn issuance(&self, user: UserName, source: Option<IpAddr>) -> Result<Issuance, Refusal> {
+        self.decision(|reply| Message::Issuance(user, source, reply)).await
+    }
+
+    /// Whether the rules of a user's roles permit something.
+    pub async fn permits(&self, user: UserName, resource: Resource, verb: Verb) -> Result<bool, Refusal> {
+        self.decision(|reply| Message::Permits(user, resource, verb, reply)).await
+    }
+
+    async fn decision<R>(
+        &self,
+        message: impl FnOnce(mezite_actors::Reply<Result<R, Refusal>>) -> Message,
+    ) -> Result<R, Refusal> {
+        let answered = self.addr.ask(message, ASK_TIME).await;
+        answered.unwrap_or_else(|error: AskError| Err(Refusal::Unavailable(error.to_string())))
+    }
+
+    /// The one node that an operator names.
+    fn find_id(&self, node: &NodeRef) -> Result<uuid::Uuid, InventoryError> {
+        let found = self.store.read(|snapshot| index::candidates(snapshot, node, &self.cluster))?;
+        match found.as_slice() {
+            [] => Err(InventoryError::NotFound("node")),
+            [id] => Ok(*id),
+            many => Err(InventoryError::Ambiguous(many.len())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,194 @@
+//! Changes of nodes, and lists of them.
+
+use std::ops::Bound;
+
+use mezite_actors::blocking;
+use mezite_api::node::{NodeAdd, NodeSeen, NodeSpec, NodeUpdate, RotateHostKey};
+use mezite_api::{HostKey, Labels, Node, NodeAddress, NodeRef};
+use mezite_store::{AuditEntry, Batch, Keyspace, Precondition, ReadError, Store, Versioned};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::index::{host_key, name_key, node_key};
+use super::{Inventory, InventoryError, Operator, index, record};
+
+/// How many nodes are read at once for a list.
+const PAGE: usize = 1024;
+
+impl Inventory {
+    /// The one node that is named.
+    pub fn node(&self, node: &NodeRef) -> Result<Node, InventoryError> {
+        let id = self.find_id(node)?;
+        let found = self.store.read(|snapshot| index::read(snapshot, id))?;
+        found.ok_or_else(|| InventoryError::Unreadable { what: "node", name: id.to_string() })
+    }
+
+    /// The nodes that have all these labels, by name. One whose record is damaged is left out, and logged.
+    pub async fn nodes(&self, labels: Labels) -> Result<Vec<Node>, InventoryError> {
+        let store = self.store.clone();
+        let listed = blocking::run(move || {
+            let mut nodes = Vec::new();
+            let mut last = Vec::new();
+            loop {
+                let (end, page) = page_of_nodes(&store, &last)?;
+                nodes.extend(page.into_iter().filter(|node| has_all(&node.metadata.labels, &labels)));
+                match end {
+                    Some(end) => last = end,
+                    None => break,
+                }
+            }
+            nodes.sort_by_cached_key(|node| node.spec.hostname.folded());
+            Ok(nodes)
+        });
+        listed.await
+    }
+
+    /// Adds a node. Its name must be free.
+    pub async fn add_node(&self, operator: &Operator, add: NodeAdd) -> Result<Node, InventoryError> {
+        add.check()?;
+        let addr = add.addr();
+        let spec = NodeSpec { hostname: add.name, addr, host_keys: add.host_keys };
+        let mut node = Node::new(Uuid::new_v4(), add.labels, spec);
+        let (id, key) = (node.id(), node_key(node.id()));
+        let batch = Batch::new()
+            .require(Keyspace::Nodes, &key, Precondition::Absent)
+            .require(Keyspace::NodeIndex, &name_key(&node.spec.hostname), Precondition::Absent)
+            .put(Keyspace::Nodes, &key, record::encode(&node))
+            .put(Keyspace::NodeIndex, &name_key(&node.spec.hostname), key.clone())
+            .put(Keyspace::NodeIndex, &host_key(&node.spec.addr, id), b"-".as_slice())
+            .audit(
+                event("node.create", operator, &node)
+                    .with("addr", node.spec.addr.to_string())
+                    .with("labels", labels_value(&node.metadata.labels))
+                    .with("host_keys", fingerprints(&node.spec.host_keys)),
+            );
+        node.metadata.revision = match self.store.commit(batch).await.map_err(InventoryError::from) {
+            Err(InventoryError::Changed) => return Err(InventoryError::Exists("node")),
+            committed => committed?,
+        };
+        Ok(node)
+    }
+
+    /// Changes labels or address of a node.
+    pub async fn update_node(
+        &self,
+        operator: &Operator,
+        node: &NodeRef,
+        update: NodeUpdate,
+    ) -> Result<Node, InventoryError> {
+        let old = self.node(node)?;
+        let mut new = old.clone();
+        let NodeUpdate { labels, host, port, revision } = update;
+        if revision.is_some_and(|revision| revision != old.metadata.revision) {
+            return Err(InventoryError::Changed);
+        }
+        new.metadata.labels = labels.unwrap_or(new.metadata.labels);
+        let NodeAddress { host: old_host, port: old_port } = new.spec.addr;
+        new.spec.addr = NodeAddress { host: host.unwrap_or(old_host), port: port.unwrap_or(old_port) };
+        let event = event("node.update", operator, &new)
+            .with("addr", new.spec.addr.to_string())
+            .with("old_addr", old.spec.addr.to_string())
+            .with("labels", labels_value(&new.metadata.labels))
+            .with("old_labels", labels_value(&old.metadata.labels));
+        self.replace_node(&old, new, event).await
+    }
+
+    /// Pins other host keys. Connections that run go on; the next one believes only the new keys.
+    pub async fn rotate_host_key(
+        &self,
+        operator: &Operator,
+        node: &NodeRef,
+        rotate: RotateHostKey,
+    ) -> Result<Node, InventoryError> {
+        rotate.check()?;
+        let old = self.node(node)?;
+        let mut new = old.clone();
+        new.spec.host_keys = rotate.host_keys;
+        let event = event("node.hostkey.rotate", operator, &new)
+            .with("old", fingerprints(&old.spec.host_keys))
+            .with("new", fingerprints(&new.spec.host_keys));
+        self.replace_node(&old, new, event).await
+    }
+
+    async fn replace_node(
+        &self,
+        old: &Node,
+        mut new: Node,
+        event: AuditEntry,
+    ) -> Result<Node, InventoryError> {
+        let (id, key) = (new.id(), node_key(new.id()));
+        // What was seen of a node is kept apart, and where it is stored says its revision.
+        let stored = Node::new(id, new.metadata.labels.clone(), new.spec.clone());
+        let batch = Batch::new()
+            .require(Keyspace::Nodes, &key, Precondition::Revision(old.metadata.revision))
+            .put(Keyspace::Nodes, &key, record::encode(&stored))
+            .delete(Keyspace::NodeIndex, &host_key(&old.spec.addr, id))
+            .put(Keyspace::NodeIndex, &host_key(&new.spec.addr, id), b"-".as_slice())
+            .audit(event);
+        new.metadata.revision = self.store.commit(batch).await?;
+        Ok(new)
+    }
+
+    /// Removes a node. Connections that run go on.
+    pub async fn remove_node(&self, operator: &Operator, node: &NodeRef) -> Result<(), InventoryError> {
+        let old = self.node(node)?;
+        let key = node_key(old.id());
+        let batch = Batch::new()
+            .require(Keyspace::Nodes, &key, Precondition::Revision(old.metadata.revision))
+            .delete(Keyspace::Nodes, &key)
+            .delete(Keyspace::NodeSeen, &key)
+            .delete(Keyspace::NodeIndex, &name_key(&old.spec.hostname))
+            .delete(Keyspace::NodeIndex, &host_key(&old.spec.addr, old.id()))
+            .audit(event("node.delete", operator, &old));
+        self.store.commit(batch).await?;
+        Ok(())
+    }
+
+    /// Keeps what was seen of a node, if it is still there. What was seen is no change: there is no event.
+    pub async fn note_seen(&self, node: Uuid, seen: &NodeSeen) -> Result<(), InventoryError> {
+        let key = node_key(node);
+        let batch = Batch::new().require(Keyspace::Nodes, &key, Precondition::Present).put(
+            Keyspace::NodeSeen,
+            &key,
+            record::encode(seen),
+        );
+        self.store.commit(batch).await?;
+        Ok(())
+    }
+}
+
+/// Some nodes after `last`, and the key to go on from while there may be more.
+fn page_of_nodes(store: &Store, last: &[u8]) -> Result<(Option<Vec<u8>>, Vec<Node>), ReadError> {
+    store.read(|snapshot| {
+        let entries = snapshot.scan(Keyspace::Nodes, (Bound::Excluded(last), Bound::Unbounded), PAGE)?;
+        let readable = |(key, stored): &(Vec<u8>, Result<Versioned, ReadError>)| match stored {
+            Ok(stored) => index::assemble(snapshot, key, stored),
+            Err(error) => {
+                log::error!(error:%; "a node is left out of a list");
+                None
+            }
+        };
+        let nodes = entries.iter().filter_map(readable).collect();
+        Ok((entries.into_iter().last().map(|(key, _)| key), nodes))
+    })
+}
+
+fn has_all(labels: &Labels, wanted: &Labels) -> bool {
+    wanted.iter().all(|(key, value)| labels.get(key) == Some(value))
+}
+
+fn event(kind: &str, operator: &Operator, node: &Node) -> AuditEntry {
+    AuditEntry::new(kind)
+        .with("actor", operator)
+        .with("outcome", "ok")
+        .with("node", node.spec.hostname.as_str())
+        .with("node_id", node.id().to_string())
+}
+
+fn fingerprints(keys: &[HostKey]) -> Vec<String> {
+    keys.iter().map(|key| key.fingerprint().to_string()).collect()
+}
+
+fn labels_value(labels: &Labels) -> Value {
+    labels.iter().map(|(key, value)| (key.to_owned(), Value::from(value))).collect()
+}

@@ -1,0 +1,124 @@
+//! Changes of users, and lists of them.
+
+use jiff::Timestamp;
+use mezite_access::is_built_in;
+use mezite_api::user::{UserAdd, UserKind, UserUpdate};
+use mezite_api::{User, UserName};
+use mezite_store::{AuditEntry, Batch, CommitError, Keyspace, Precondition, Versioned};
+use uuid::Uuid;
+
+use super::{Inventory, InventoryError, Operator, record};
+
+impl Inventory {
+    /// All users by name.
+    pub fn users(&self) -> Result<Vec<User>, InventoryError> {
+        let stored = self.store.prefix(Keyspace::Users, b"", usize::MAX)?;
+        stored.iter().map(|(key, stored)| read(&String::from_utf8_lossy(key), stored)).collect()
+    }
+
+    /// One user.
+    pub fn user(&self, name: &UserName) -> Result<User, InventoryError> {
+        let stored = self.store.get(Keyspace::Users, name.as_str().as_bytes())?;
+        read(name.as_str(), &stored.ok_or(InventoryError::NotFound("user"))?)
+    }
+
+    /// Adds a person. The name must be free and every role must exist.
+    pub async fn add_user(&self, operator: &Operator, add: UserAdd) -> Result<User, InventoryError> {
+        add.check()?;
+        let user = User {
+            id: Uuid::new_v4(),
+            name: add.name,
+            kind: UserKind::Person,
+            roles: add.roles,
+            logins: add.logins,
+            traits: add.traits,
+            disabled: false,
+            created: Timestamp::now(),
+            revision: 0,
+        };
+        let added = self.put_user(user, Precondition::Absent, operator, "user.create").await;
+        added.map_err(|error| match error {
+            InventoryError::Changed => InventoryError::Exists("user"),
+            other => other,
+        })
+    }
+
+    /// Changes a user.
+    pub async fn update_user(
+        &self,
+        operator: &Operator,
+        name: &UserName,
+        update: UserUpdate,
+    ) -> Result<User, InventoryError> {
+        update.check()?;
+        let mut user = self.user(name)?;
+        let UserUpdate { roles, logins, traits, disabled, revision } = update;
+        if revision.is_some_and(|revision| revision != user.revision) {
+            return Err(InventoryError::Changed);
+        }
+        user.roles = roles.unwrap_or(user.roles);
+        user.logins = logins.unwrap_or(user.logins);
+        user.traits = traits.unwrap_or(user.traits);
+        user.disabled = disabled.unwrap_or(user.disabled);
+        let precondition = Precondition::Revision(user.revision);
+        self.put_user(user, precondition, operator, "user.update").await
+    }
+
+    async fn put_user(
+        &self,
+        mut user: User,
+        precondition: Precondition,
+        operator: &Operator,
+        kind: &str,
+    ) -> Result<User, InventoryError> {
+        user.revision = 0;
+        let key = user.name.as_str().as_bytes();
+        let mut batch = Batch::new()
+            .require(Keyspace::Users, key, precondition)
+            .put(Keyspace::Users, key, record::encode(&user))
+            .audit(
+                event(kind, operator, &user.name)
+                    .with("roles", texts(&user.roles))
+                    .with("logins", texts(&user.logins))
+                    .with("traits", user.traits.keys().cloned().collect::<Vec<_>>())
+                    .with("disabled", user.disabled),
+            );
+        for role in user.roles.iter().filter(|role| !is_built_in(role)) {
+            batch = batch.require(Keyspace::Roles, role.as_str().as_bytes(), Precondition::Present);
+        }
+        user.revision = self.store.commit(batch).await.map_err(|error| match &error {
+            CommitError::Conflict { keyspace: Keyspace::Roles, key, .. } => {
+                let missing = user.roles.iter().find(|role| role.as_str().as_bytes() == key.as_slice());
+                missing.map_or(InventoryError::Changed, |role| InventoryError::UnknownRole(role.clone()))
+            }
+            _ => error.into(),
+        })?;
+        Ok(user)
+    }
+
+    /// Removes a user. One who is made later under the same name is another one.
+    pub async fn remove_user(&self, operator: &Operator, name: &UserName) -> Result<(), InventoryError> {
+        let key = name.as_str().as_bytes();
+        let stored = self.store.get(Keyspace::Users, key)?.ok_or(InventoryError::NotFound("user"))?;
+        let batch = Batch::new()
+            .require(Keyspace::Users, key, Precondition::Revision(stored.revision))
+            .delete(Keyspace::Users, key)
+            .audit(event("user.delete", operator, name));
+        self.store.commit(batch).await?;
+        Ok(())
+    }
+}
+
+fn read(name: &str, stored: &Versioned) -> Result<User, InventoryError> {
+    let mut user: User = record::read("user", name, stored, |user: &User| user.name.as_str() == name)?;
+    user.revision = stored.revision;
+    Ok(user)
+}
+
+fn texts<T: AsRef<str>>(names: &[T]) -> Vec<String> {
+    names.iter().map(|name| name.as_ref().to_owned()).collect()
+}
+
+fn event(kind: &str, operator: &Operator, user: &UserName) -> AuditEntry {
+    AuditEntry::new(kind).with("actor", operator).with("outcome", "ok").with("subject", user.as_str())
+}
