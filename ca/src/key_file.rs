@@ -118,3 +118,18 @@ fn parse(text: &str) -> Option<Zeroizing<[u8; KEY_LENGTH]>> {
     let bytes = Zeroizing::new(STANDARD.decode(base64).ok()?);
     Some(Zeroizing::new(bytes.as_slice().try_into().ok()?))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_file_belongs_to_this_process_or_to_root() {
+        let allowed = |mode, owner, process| check_access(Path::new("k"), mode, owner, process).is_ok();
+        assert!(allowed(0o600, 1000, 1000));
+        assert!(allowed(0o400, 0, 1000), "as systemd's credentials are");
+        assert!(!allowed(0o600, 1001, 1000));
+        assert!(!allowed(0o600, 1001, 0), "root, too, uses only its own");
+        assert!(!allowed(0o640, 1000, 1000));
+    }
+}

@@ -3,6 +3,7 @@
 
 mod certificates;
 mod issuing;
+mod keys;
 mod mutation;
 mod openssh;
 mod sealing;

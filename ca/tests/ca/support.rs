@@ -93,8 +93,9 @@ pub(crate) fn public(key: &dyn TestKey) -> PublicKey {
     PublicKey::from_blob(&key.blob()).unwrap()
 }
 
-pub(crate) fn trust(key: &dyn TestKey) -> TrustedSet {
-    TrustedSet::new(CaKind::User, [public(key)])
+/// The User CA has this key and no other.
+pub(crate) fn trust(key: &PublicKey) -> TrustedSet {
+    TrustedSet::new(CaKind::User, [key.clone()])
 }
 
 pub(crate) fn ca_key(kind: CaKind, algorithm: KeyAlgorithm) -> SshCaKey {
@@ -103,7 +104,7 @@ pub(crate) fn ca_key(kind: CaKind, algorithm: KeyAlgorithm) -> SshCaKey {
 
 /// What the verifier says to a blob, with the CA of these tests, now, from [`source`].
 pub(crate) fn verify(blob: &[u8]) -> Result<Verified<UserCertificate>, CertificateRefusal> {
-    verify_user_certificate(blob, &trust(&ca()), now(), source())
+    verify_user_certificate(blob, &trust(&public(&ca())), now(), source())
 }
 
 /// The audit word of the refusal, or `accepted`.
@@ -142,16 +143,15 @@ pub(crate) struct Raw {
 impl Raw {
     /// A certificate that is in order: alice's, of [`subject`], to be signed by [`ca`].
     pub(crate) fn good() -> Self {
-        Self::of(&subject(), &ca())
+        Self::of(&public(&subject()), &public(&ca()))
     }
 
-    pub(crate) fn of(subject: &dyn TestKey, ca: &dyn TestKey) -> Self {
-        let blob = subject.blob();
-        let name = public(subject).type_name();
+    pub(crate) fn of(subject: &PublicKey, ca: &PublicKey) -> Self {
+        let name = subject.type_name();
         Self {
             type_name: certificate_name(name),
             nonce: vec![7; 32],
-            subject: blob.get(4 + name.len()..).unwrap().to_vec(),
+            subject: subject.blob().get(4 + name.len()..).unwrap().to_vec(),
             serial: 42,
             certificate_type: 1,
             key_id: b"alice".to_vec(),
@@ -161,7 +161,7 @@ impl Raw {
             critical: Vec::new(),
             extensions: options([("user@mezite", string("alice"))]),
             reserved: Vec::new(),
-            signature_key: ca.blob(),
+            signature_key: ca.blob().to_vec(),
         }
     }
 
@@ -255,16 +255,21 @@ impl Keygen {
 
     /// An RSA key of 2048 bits.
     pub(crate) fn rsa(&self, name: &str) -> RsaKey {
-        self.run(&["-q", "-N", "", "-f", name, "-t", "rsa", "-b", "2048", "-m", "PEM"]);
+        self.make(name, &["-t", "rsa", "-b", "2048", "-m", "PEM"]);
         let der = PrivatePkcs1KeyDer::from_pem_file(self.path(name)).unwrap();
         let pair = KeyPair::from_der(der.secret_pkcs1_der()).unwrap();
         RsaKey { blob: blob_of(&self.path(&format!("{name}.pub"))), pair }
     }
 
-    /// A key of a type (`-t`) and size (`-b`).
-    pub(crate) fn key(&self, name: &str, arguments: &[&str]) -> PrivateKey {
+    /// Makes the files `NAME` and `NAME.pub` of a key of a type (`-t`) and size (`-b`).
+    pub(crate) fn make(&self, name: &str, arguments: &[&str]) {
         self.run(&[&["-q", "-N", "", "-f", name], arguments].concat());
-        PrivateKey::read_openssh_file(&self.path(name)).unwrap()
+    }
+
+    /// Makes a key and gives its public half.
+    pub(crate) fn key(&self, name: &str, arguments: &[&str]) -> PublicKey {
+        self.make(name, arguments);
+        PublicKey::from_blob(&blob_of(&self.path(&format!("{name}.pub")))).unwrap()
     }
 }
 
