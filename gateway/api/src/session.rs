@@ -42,21 +42,21 @@ pub struct SessionInfo {
     pub started: Timestamp,
 }
 
-/// A recording.
+/// A recording, as its file says; nothing in it was checked but by who wrote it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordingInfo {
     /// The session that was recorded.
     pub session: Uuid,
-    /// Who.
-    pub user: UserName,
+    /// Who; empty, as all that the header tells, where that cannot be read.
+    pub user: String,
     /// As which local account.
-    pub login: Login,
+    pub login: String,
     /// On which node.
-    pub node: NodeName,
+    pub node: String,
     /// What ran.
-    pub kind: SessionKind,
+    pub kind: Option<SessionKind>,
     /// When the session started.
-    pub started: Timestamp,
+    pub started: Option<Timestamp>,
     /// When it ended; nothing while it runs.
     pub ended: Option<Timestamp>,
     /// Size of the recording, in bytes of the file.
@@ -69,12 +69,35 @@ pub struct RecordingInfo {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RecordingState {
-    /// Still being written.
-    Active,
     /// Closed with its footer.
     Complete,
     /// Cut off by the end of a gateway, closed at its next start, readable up to the last whole block.
     Recovered,
-    /// Recording failed before the session ended.
-    Failed,
+    /// Still being written, or a part of it could not be.
+    Incomplete,
+    /// Its header cannot be read.
+    Corrupt,
+}
+
+impl RecordingState {
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Recovered => "recovered",
+            Self::Incomplete => "incomplete",
+            Self::Corrupt => "corrupt",
+        }
+    }
+}
+
+impl SessionKind {
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Shell => "shell",
+            Self::Exec => "exec",
+            Self::Sftp => "sftp",
+        }
+    }
 }

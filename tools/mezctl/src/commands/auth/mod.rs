@@ -1,0 +1,27 @@
+//! `mezctl auth`
+
+mod export;
+mod sign;
+
+use clap::Subcommand;
+use mezite_api::client::Client;
+
+use crate::error::CommandError;
+
+/// What to do with certificates and CA keys.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Sign a user's public key.
+    Sign(sign::Sign),
+    /// Print the public keys of a CA.
+    Export(export::Export),
+}
+
+impl Verb {
+    pub(super) fn run(self, client: &Client) -> Result<(), CommandError> {
+        match self {
+            Self::Sign(sign) => sign.run(client),
+            Self::Export(export) => export.run(client),
+        }
+    }
+}

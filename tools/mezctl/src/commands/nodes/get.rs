@@ -1,0 +1,47 @@
+//! `mezctl nodes get`
+
+use clap::Args;
+use mezite_api::Node;
+use mezite_api::client::Client;
+
+use super::{fingerprints, reference};
+use crate::error::CommandError;
+use crate::output::{Output, dash, local};
+
+/// Shows one node.
+#[derive(Debug, Args)]
+pub(crate) struct Get {
+    /// Its UUID, name or address.
+    node: String,
+    #[command(flatten)]
+    output: Output,
+}
+
+impl Get {
+    pub(super) fn run(self, client: &Client) -> Result<(), CommandError> {
+        let node = client.node(&reference(&self.node)?)?;
+        self.output.one(&node, lines)
+    }
+}
+
+fn lines(node: &Node) -> Vec<(&'static str, String)> {
+    let mut lines = vec![
+        ("name", node.spec.hostname.to_string()),
+        ("id", node.id().to_string()),
+        ("address", node.spec.addr.to_string()),
+        ("labels", if node.metadata.labels.is_empty() { dash() } else { node.metadata.labels.to_string() }),
+    ];
+    lines.extend(fingerprints(node).into_iter().map(|fingerprint| ("pinned host key", fingerprint)));
+    if node.spec.host_keys.is_empty() {
+        lines.push(("pinned host key", "none: it must show a certificate of the Host CA".to_owned()));
+    }
+    match &node.status.seen {
+        None => lines.push(("seen", "never".to_owned())),
+        Some(seen) => {
+            lines.push(("seen", local(seen.time)));
+            lines.push(("software", seen.software.clone()));
+            lines.extend(seen.host_keys.iter().map(|key| ("seen host key", key.clone())));
+        }
+    }
+    lines
+}
