@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{UserName, escape};
+use crate::UserName;
 
 /// One event: `time`, `seq`, `type`, `actor`, `outcome` and the type's own fields.
 pub type AuditEvent = serde_json::Map<String, serde_json::Value>;
@@ -15,13 +15,13 @@ pub const MAX_PAGE: u32 = 1_000;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AuditQuery {
-    /// Of this type, such as `session.start`, or of a family, such as `session.*`.
+    /// Of exactly this type, such as `session.start`.
     #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
     pub event_type: Option<String>,
     /// With this user as actor or subject.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<UserName>,
-    /// About the node of this name or UUID.
+    /// About the node of this name, as events have it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<String>,
     /// At this time or later.
@@ -33,19 +33,6 @@ pub struct AuditQuery {
     /// At most so many; [`MAX_PAGE`] is the most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
-}
-
-/// Starts an event of a type with an outcome; text values go in through [`text`].
-pub fn event(event_type: &'static str, outcome: &'static str) -> AuditEvent {
-    let mut event = AuditEvent::new();
-    event.insert("type".into(), event_type.into());
-    event.insert("outcome".into(), outcome.into());
-    event
-}
-
-/// Outside text as the value of an event's field: escaped and capped.
-pub fn text(bytes: impl AsRef<[u8]>) -> serde_json::Value {
-    escape(bytes).into()
 }
 
 /// Events in the order of their numbers.

@@ -32,7 +32,7 @@ fn nothing_is_forwarded_unless_a_role_says_so() {
 #[test]
 fn lists_cover_hosts_networks_and_sockets() {
     let list = permits(
-        "['*.web:80', 'DB.internal:5432', '10.1.0.0/16:*', '192.168.0.0/24', '[fd01::/16]:443', 'unix:/run/*.sock']",
+        "['*.web:80', 'DB.internal:5432', '10.1.0.0/16:*', '192.168.0.0/24', '[fd01::/16]:443', 'unix:/run/*.sock', 'unix:/srv/**']",
     );
     for (host, port, expected) in [
         ("a.web", 80, true),
@@ -54,7 +54,8 @@ fn lists_cover_hosts_networks_and_sockets() {
     for (path, expected) in [
         ("/run/a.sock", true),
         ("/run/a/b.sock", false),
-        ("/run/../etc/x.sock", false),
+        ("/srv/a/b", true),
+        ("/srv/../etc/x", false),
         ("run/a.sock", false),
     ] {
         assert_eq!(list.may_forward_local(Destination::Unix(path), &own()), expected, "{path}");
