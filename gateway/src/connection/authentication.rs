@@ -64,7 +64,7 @@ impl<'a> Authentication<'a> {
     }
 
     /// Answers requests until one is granted. The caller then lets the client in.
-    pub(crate) async fn run(&mut self, leg: &mut Leg<Server>) -> Result<Entered, LegError> {
+    pub(crate) async fn run(&mut self, leg: &mut Leg<Server>) -> Result<Box<Entered>, LegError> {
         loop {
             let request = leg.until(|engine| match engine.poll_event()? {
                 Some(Event::Authenticate(request)) => Ok(Some(request)),
@@ -78,7 +78,7 @@ impl<'a> Authentication<'a> {
             };
             match judgement {
                 Judgement::Confirm => leg.engine.confirm_key(),
-                Judgement::Enter(entered) => return Ok(*entered),
+                Judgement::Enter(entered) => return Ok(entered),
                 Judgement::Refuse(line) => {
                     if let Some(line) = line.filter(|_| !self.told) {
                         self.told = true;
@@ -123,18 +123,18 @@ impl<'a> Authentication<'a> {
                 self.audit(events::refused("auth.fail", &self.origin, "signature"));
                 nothing_to_say
             }
-            Method::KeyboardInteractive => Judgement::Refuse(self.no_certificate()),
-            _ if request.last_try => Judgement::Refuse(self.no_certificate()),
+            Method::KeyboardInteractive => Judgement::Refuse(Some(self.no_certificate())),
+            _ if request.last_try => Judgement::Refuse(Some(self.no_certificate())),
             _ => nothing_to_say,
         }
     }
 
-    fn no_certificate(&self) -> Option<String> {
-        Some(format!(
+    fn no_certificate(&self) -> String {
+        format!(
             "access refused: this gateway takes certificates of cluster {} only. \
              Log in with 'msh login', or ask for 'mezctl auth sign'",
             self.services.shared.config.cluster_name
-        ))
+        )
     }
 
     fn audit(&mut self, event: AuditEntry) {
@@ -164,15 +164,14 @@ impl<'a> Authentication<'a> {
     /// The request is signed by the key that it shows: everything that decides is looked at now.
     async fn enter(&mut self, request: &Request, key: &ProvenKey) -> Judgement {
         if !is_certificate(key.blob()) {
-            return Judgement::Refuse(request.last_try.then(|| self.no_certificate()).flatten());
+            return Judgement::Refuse(request.last_try.then(|| self.no_certificate()));
         }
         let certificate = match self.verify(key.blob()).await {
             Ok(certificate) => certificate,
             Err(refusal) => return Judgement::Refuse(self.certificate_refused(&refusal)),
         };
-        let user = match UserName::parse(&certificate.user) {
-            Ok(user) => user,
-            Err(_) => return Judgement::Refuse(self.certificate_refused(&CertificateRefusal::Identity)),
+        let Ok(user) = UserName::parse(&certificate.user) else {
+            return Judgement::Refuse(self.certificate_refused(&CertificateRefusal::Identity));
         };
         let (login, node) = match self.destination(&request.user) {
             Ok(destination) => destination,

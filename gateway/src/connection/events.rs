@@ -149,8 +149,9 @@ fn with_command(event: AuditEntry, field: &str, command: &[u8]) -> AuditEntry {
     if kept.len() == command.len() {
         return event;
     }
-    let digest: String = Sha256::digest(command).iter().map(|byte| format!("{byte:02x}")).collect();
-    event.with("command_bytes", command.len()).with("command_sha256", digest)
+    event
+        .with("command_bytes", command.len())
+        .with("command_sha256", format!("{:x}", Sha256::digest(command)))
 }
 
 /// Control characters as their escapes; everything else as it is.

@@ -122,10 +122,12 @@ impl Services {
         let mut leg = Leg::new(engine, arrival.socket);
         let mut authentication = Authentication::new(&self, origin.clone());
         let cut = arrival.ticket.cut().wait();
-        let Either::Left(entered) = race(authentication.run(&mut leg), cut).await else { return };
+        // Boxed: what authentication needs is given back before the long life of the relay begins.
+        let entering = Box::pin(race(authentication.run(&mut leg), cut));
+        let Either::Left(entered) = entering.await else { return };
         drop(arrival.ticket);
         match entered {
-            Ok(entered) => self.clone().relay(leg, origin, entered).await,
+            Ok(entered) => Box::pin(self.clone().relay(leg, origin, *entered)).await,
             Err(error) => authentication.failed(&error),
         }
     }

@@ -30,7 +30,7 @@ const SNIFF: Duration = Duration::from_secs(10);
 const SILENCE: Duration = Duration::from_secs(1);
 /// How a peer that is gone without a word is noticed.
 const KEEPALIVE: Keepalive =
-    Keepalive { idle: Duration::from_secs(60), interval: Duration::from_secs(15), probes: 4 };
+    Keepalive { idle: Duration::from_mins(1), interval: Duration::from_secs(15), probes: 4 };
 
 /// What came before SSH.
 struct Sniffed {
@@ -61,7 +61,7 @@ async fn admit(services: Arc<Services>, startups: Startups, socket: TcpStream, p
         log::debug!(error:%; "no keepalive");
     }
     let proxies = &services.shared.config.proxy_protocol_from;
-    let sniffing = time::timeout(SNIFF, sniff(&socket, peer, proxies));
+    let sniffing = Box::pin(time::timeout(SNIFF, sniff(&socket, peer, proxies)));
     let sniffed = match race(sniffing, ticket.cut().wait()).await {
         Either::Left(Ok(Ok(sniffed))) => sniffed,
         Either::Left(Ok(Err(error))) => {
@@ -70,7 +70,7 @@ async fn admit(services: Arc<Services>, startups: Startups, socket: TcpStream, p
         Either::Left(Err(_)) | Either::Right(()) => return,
     };
     let Sniffed { way, read, source } = sniffed;
-    services.serve(Arrival { socket, read, source, way, ticket, accepted }).await;
+    Box::pin(services.serve(Arrival { socket, read, source, way, ticket, accepted })).await;
 }
 
 /// Reads what comes before SSH: a PROXY header from listed peers, then perhaps a `CONNECT` request.

@@ -63,7 +63,7 @@ impl Startups {
     }
 
     /// Connections that wait.
-    pub fn len(&self) -> usize {
+    pub fn waiting(&self) -> usize {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).all.len()
     }
 }
@@ -109,22 +109,22 @@ mod tests {
         let flood: IpAddr = "10.0.0.1".parse().unwrap();
         let other = startups.enter("10.0.0.2".parse().unwrap());
         let held: Vec<_> = (0..2000).map(|_| startups.enter(flood)).collect();
-        assert_eq!(startups.len(), FROM_ONE_SOURCE + 1);
+        assert_eq!(startups.waiting(), FROM_ONE_SOURCE + 1);
         assert!(!other.cut().is_set(), "another source keeps its place");
         let cut = held.iter().filter(|ticket| ticket.cut().is_set()).count();
         assert_eq!(cut, 2000 - FROM_ONE_SOURCE);
         drop(held);
-        assert_eq!(startups.len(), 1);
+        assert_eq!(startups.waiting(), 1);
         drop(other);
-        assert_eq!(startups.len(), 0);
+        assert_eq!(startups.waiting(), 0);
     }
 
     #[test]
     fn all_sources_together_are_limited() {
         let startups = Startups::default();
         let held: Vec<_> = (0..2000u32).map(|n| startups.enter(IpAddr::from(n.to_be_bytes()))).collect();
-        assert_eq!(startups.len(), IN_ALL);
+        assert_eq!(startups.waiting(), IN_ALL);
         drop(held);
-        assert_eq!(startups.len(), 0);
+        assert_eq!(startups.waiting(), 0);
     }
 }

@@ -224,9 +224,8 @@ impl<G: Gate> Relay<G> {
     fn pump_node(&mut self, cx: &mut Context<'_>) -> Result<Flow, End> {
         let fault = |error: mezite_ssh::Error| End::Leg(Side::Node, error.into());
         while self.client.engine.can_send() && self.tap_has_room(cx) {
-            let payload = match self.node.engine.poll_event().map_err(fault)? {
-                Some(client::Event::Message(payload)) => payload,
-                Some(_) | None => return Ok(Flow::Drained),
+            let Some(client::Event::Message(payload)) = self.node.engine.poll_event().map_err(fault)? else {
+                return Ok(Flow::Drained);
             };
             let verdict = self.table.judge(Side::Node, payload).map_err(|v| End::Violation(Side::Node, v))?;
             match verdict {

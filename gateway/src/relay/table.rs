@@ -343,12 +343,12 @@ impl Table {
             b"direct-tcpip" => {
                 let mut rest = open.rest;
                 let (host, port) = (rest.string()?, rest.u32()?);
-                self.forward(&open, host, Some(port))
+                Ok(self.forward(&open, host, Some(port)))
             }
             b"direct-streamlocal@openssh.com" => {
                 let mut rest = open.rest;
                 let path = rest.string()?;
-                self.forward(&open, path, None)
+                Ok(self.forward(&open, path, None))
             }
             b"tun@openssh.com" => Ok(self.refuse_open(&open, PROHIBITED, "tunnels are not offered")),
             _ => Ok(self.refuse_open(&open, UNKNOWN_TYPE, "unknown channel type")),
@@ -362,12 +362,7 @@ impl Table {
     }
 
     /// A connection that the node shall make: allowed by what roles say about the destination as it was asked for.
-    fn forward(
-        &mut self,
-        open: &ChannelOpen<'_>,
-        to: &[u8],
-        port: Option<u32>,
-    ) -> Result<Verdict, Violation> {
+    fn forward(&mut self, open: &ChannelOpen<'_>, to: &[u8], port: Option<u32>) -> Verdict {
         let destination = match port {
             Some(port) => format!("{}:{port}", escape(to)),
             None => format!("unix:{}", escape(to)),
@@ -383,11 +378,11 @@ impl Table {
             self.note(Notice::ForwardRefused(destination));
             let text = "mezite: forwarding to this destination is not permitted";
             self.answer(Side::Client, open_failure(open.sender, PROHIBITED, text));
-            return Ok(Verdict::Drop);
+            return Verdict::Drop;
         }
         let purpose = Purpose::Forward { destination };
         self.channels.insert(open.sender, Channel::new(purpose, open.sender, open.window));
-        Ok(Verdict::Forward)
+        Verdict::Forward
     }
 
     /// The session channel that was held may be opened: its message is to be forwarded.

@@ -138,10 +138,9 @@ impl Error {
             }
             Self::Misbehaved(_) | Self::TooLarge => Some(reason::PROTOCOL_ERROR),
             Self::Corrupt => Some(reason::MAC_ERROR),
-            Self::TimedOut(_) => Some(reason::BY_APPLICATION),
+            Self::TimedOut(_) | Self::Crypto => Some(reason::BY_APPLICATION),
             Self::HostKeyRefused | Self::HostKeyUnproven => Some(reason::HOST_KEY_NOT_VERIFIABLE),
             Self::TooManyAttempts => Some(reason::NO_MORE_AUTH_METHODS),
-            Self::Crypto => Some(reason::BY_APPLICATION),
             Self::NotSsh | Self::Disconnected { .. } | Self::Closed => None,
         }
     }

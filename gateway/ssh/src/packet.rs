@@ -118,15 +118,12 @@ impl Inbound {
         self.consume_handed_out();
         let bytes = self.buffer.bytes_mut();
         let Some(head) = bytes.first_chunk::<LENGTH>() else { return Ok(None) };
-        let (length, block, tag, aligned) = match &self.keys {
-            Some(keys) => {
-                let length = keys.key.packet_length(self.sequence, *head) as usize;
-                (length, keys.block, keys.tag, length)
-            }
-            None => {
-                let length = u32::from_be_bytes(*head) as usize;
-                (length, MIN_BLOCK, 0, length.saturating_add(LENGTH))
-            }
+        let (length, block, tag, aligned) = if let Some(keys) = &self.keys {
+            let length = keys.key.packet_length(self.sequence, *head) as usize;
+            (length, keys.block, keys.tag, length)
+        } else {
+            let length = u32::from_be_bytes(*head) as usize;
+            (length, MIN_BLOCK, 0, length.saturating_add(LENGTH))
         };
         let max = if self.authenticated { MAX_PACKET } else { MAX_PACKET_EARLY };
         if length > max {

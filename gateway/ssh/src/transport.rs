@@ -89,6 +89,10 @@ pub struct Packet {
 }
 
 /// The shared part of a connection.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "four independent facts, each of one moment of the handshake"
+)]
 pub struct Transport {
     side: Side,
     limits: Limits,

@@ -1,5 +1,6 @@
 //! The log: one line an event on stderr, escaped, with its fields.
 
+use std::fmt::Write as _;
 use std::io::Write as _;
 
 use jiff::Timestamp;
@@ -21,8 +22,8 @@ struct Fields<'a>(&'a mut String);
 
 impl<'kvs> VisitSource<'kvs> for Fields<'_> {
     fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), Error> {
-        self.0.push_str(&format!(" {key}=\"{}\"", mezite_api::escape(value.to_string())));
-        Ok(())
+        let value = mezite_api::escape(value.to_string());
+        write!(self.0, " {key}=\"{value}\"").map_err(Error::from)
     }
 }
 

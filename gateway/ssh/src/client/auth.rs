@@ -44,9 +44,9 @@ impl Authentication {
         let mut request = vec![msg::USERAUTH_REQUEST];
         request.string(user).string("ssh-connection").string("publickey").bool(true);
         request.string(algorithm).string(signer.public_blob());
-        let mut signed = Vec::with_capacity(request.len() + 64);
-        signed.string(session_id).raw(&request);
-        let signature = signer.sign(algorithm, &signed).map_err(|_| Error::Crypto)?;
+        let mut message = Vec::with_capacity(request.len() + 64);
+        message.string(session_id).raw(&request);
+        let signature = signer.sign(algorithm, &message).map_err(|_| Error::Crypto)?;
         request.string(&signature);
         self.requested = true;
         Ok(request)

@@ -1,5 +1,5 @@
 //! Two engines joined under virtual time, with a seeded scheduler that splits and delays bytes anywhere.
-#![allow(dead_code)]
+#![allow(dead_code, clippy::unwrap_used)]
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
