@@ -52,7 +52,7 @@ pub(crate) struct CompiledOptions {
 }
 
 /// The longest certificate when nothing is said: 12 hours.
-const DEFAULT_SESSION_TTL: Duration = Duration::from_secs(12 * 3600);
+const DEFAULT_SESSION_TTL: Duration = Duration::from_hours(12);
 
 impl CompiledRole {
     /// The role's name.

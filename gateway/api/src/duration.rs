@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::Invalid;
 
 /// The longest duration that is taken: ten years of 366 days.
-pub const MAX: Duration = Duration::from_secs(10 * 366 * 86_400);
+pub const MAX: Duration = Duration::from_hours(10 * 366 * 24);
 
 const UNITS: [(char, u64); 4] = [('d', 86_400), ('h', 3_600), ('m', 60), ('s', 1)];
 

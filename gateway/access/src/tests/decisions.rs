@@ -84,8 +84,8 @@ fn options_merge_as_the_table_says() {
     assert_eq!(both.record, RecordMode::Strict);
     assert_eq!(both.record_exec_limit, ExecLimit::Unlimited);
     assert_eq!((both.max_connections, both.max_sessions), (Some(2), Some(4)));
-    assert_eq!(both.client_idle_timeout, Some(Duration::from_secs(300)));
-    assert_eq!(both.max_session_ttl, Duration::from_secs(12 * 3600));
+    assert_eq!(both.client_idle_timeout, Some(Duration::from_mins(5)));
+    assert_eq!(both.max_session_ttl, Duration::from_hours(12));
     assert_eq!((both.session_mfa, both.mfa_grace.as_secs()), (MfaMode::Totp, 600));
     assert!(both.disconnect_expired_cert && both.pty && both.forward_agent && both.may_set_env("LD_PRELOAD"));
 

@@ -24,7 +24,7 @@ use crate::Problem;
 use query::Query;
 
 /// Longest wait for an answer: a call may dial a node first.
-const ANSWER_TIME: Duration = Duration::from_secs(60);
+const ANSWER_TIME: Duration = Duration::from_mins(1);
 /// Longest pause inside a body.
 const PAUSE_TIME: Duration = Duration::from_secs(30);
 /// Longest answer that is kept in memory, in bytes.

@@ -97,3 +97,32 @@ fn nobody_is_let_in_when_the_actor_is_gone() {
         );
     });
 }
+
+#[test]
+fn hostile_107_a_full_store_still_takes_locks() {
+    run(async {
+        let folder = tempfile::tempdir().unwrap();
+        let options =
+            Options { map_size: 1 << 20, map_limit: 2 << 20, reserve: 1 << 20, ..Options::default() };
+        let store = Store::open(folder.path().join("store"), options).unwrap();
+        let inventory = Inventory::start(&Supervisor::new(), &store, "main").unwrap();
+        let filled = (0..1_000_u32).find(|n| {
+            let put = Batch::new().put(Keyspace::Meta, &n.to_be_bytes(), vec![7; 16 << 10]);
+            store.commit(put).wait().is_err()
+        });
+        assert!(filled.is_some());
+
+        let add = |name: &str| request::parse(json!({ "name": name }).to_string().as_bytes()).unwrap();
+        let mut refused = None;
+        for n in 0..1_000 {
+            if let Err(error) = inventory.add_user(&UID, add(&format!("user-{n}"))).await {
+                refused = Some(mezite_api::Problem::from(error).code);
+                break;
+            }
+        }
+        assert_eq!(refused, Some(mezite_api::ProblemCode::StoreFull));
+        let lock = request::parse(br#"{"target":{"user":"user-0"}}"#).unwrap();
+        let lock = inventory.add_lock(&UID, lock).await.unwrap();
+        inventory.remove_lock(&UID, lock.id).await.unwrap();
+    });
+}
