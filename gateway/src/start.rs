@@ -150,7 +150,7 @@ impl Gateway {
                 door.serve(listener, tls, stop)
             });
         }
-        let app = http::public(shared);
+        let app = http::administration(&self.services);
         shared.supervisor.task::<std::convert::Infallible, _, _>(http::ADMIN, move |_, stop: Stop| {
             http::serve_admin(admin, app, stop)
         });

@@ -211,3 +211,7 @@ fn read_piece(mut file: std::fs::File, left: u64) -> io::Result<(std::fs::File, 
     io::Read::read_exact(&mut file, &mut piece)?;
     Ok((file, piece))
 }
+
+#[cfg(test)]
+#[path = "connection_tests.rs"]
+mod tests;

@@ -37,6 +37,13 @@ pub struct Tunnel {
     pub accepted: Instant,
 }
 
+/// A connection that has just been accepted.
+struct Arrived {
+    stream: TcpStream,
+    source: SocketAddr,
+    accepted: Instant,
+}
+
 /// Takes a tunnel over: it returns at once and lets the tunnel live on by itself.
 pub type ConnectHandler = Arc<dyn Fn(Tunnel) -> BoxFuture<'static, ()> + Send + Sync>;
 
@@ -69,7 +76,8 @@ impl Https {
                 accepted = accepted => match accepted {
                     Ok((stream, source)) => {
                         let (https, tls, drain) = (self.clone(), tls.clone(), stop.drain.clone());
-                        doors.open(source.ip(), |served| https.connection(stream, source, tls, served, drain));
+                        let arrived = Arrived { stream, source, accepted: Instant::now() };
+                        doors.open(source.ip(), |served| https.connection(arrived, tls, served, drain));
                     }
                     Err(error) => {
                         log::error!(error:%; "an HTTPS listener failed");
@@ -89,15 +97,8 @@ impl Https {
         })
     }
 
-    async fn connection(
-        self,
-        stream: TcpStream,
-        source: SocketAddr,
-        tls: TlsAcceptor,
-        served: Served,
-        drain: Latch,
-    ) {
-        let accepted = Instant::now();
+    async fn connection(self, arrived: Arrived, tls: TlsAcceptor, served: Served, drain: Latch) {
+        let Arrived { stream, source, accepted } = arrived;
         let deadline = accepted + REQUEST_TIME;
         let stream = match time::timeout(deadline, tls.accept(stream)).await {
             Ok(Ok(stream)) => stream,
@@ -149,3 +150,7 @@ async fn admin(stream: UnixStream, app: App, served: Served, drain: Latch) {
 
 /// The source of all that comes over the Unix socket.
 const LOCAL: std::net::IpAddr = std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
+#[cfg(test)]
+#[path = "listener_tests.rs"]
+mod tests;

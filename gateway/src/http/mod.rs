@@ -19,5 +19,5 @@ pub use app::{Answer, App};
 pub use listener::{ADMIN, ConnectHandler, HTTPS, Https, Tunnel, serve_admin};
 pub use request::{Caller, Method, Query, Request};
 pub use response::{Body, Response};
-pub use routes::public;
+pub use routes::{administration, public};
 pub use tls::{TlsSetupError, acceptor};

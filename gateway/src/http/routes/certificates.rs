@@ -1,0 +1,76 @@
+//! Certificates for users.
+
+use std::sync::Arc;
+
+use mezite_api::certificate::{SignRequest, SignResponse};
+use mezite_api::{Invalid, Problem, ProblemCode, UserName};
+use mezite_ca::PublicKey;
+use mezite_store::AuditEntry;
+
+use super::Admin;
+use crate::authority::{SignedUser, UserCertificateOrder, timestamp_of_seconds};
+use crate::connection::Services;
+use crate::http::app::Answer;
+use crate::http::problem;
+use crate::http::request::{Method, Request};
+use crate::http::response::Response;
+use crate::inventory::{Operator, Refusal};
+
+pub(super) fn add(admin: &mut Admin<'_>) {
+    admin.route(Method::Post, "/v1/certificates/user", sign);
+}
+
+async fn sign(services: Arc<Services>, operator: Operator, request: Request) -> Answer {
+    let wanted: SignRequest = request.json()?;
+    let key = PublicKey::from_key_data(wanted.public_key.key_data());
+    let key = key.map_err(|error| Invalid::new("public_key", error.to_string()))?;
+    let issuance = match services.inventory.issuance(wanted.user.clone(), None).await {
+        Ok(issuance) => issuance,
+        Err(refusal) => {
+            let event = refused(&operator, &wanted.user, &refusal);
+            services.shared.auditor.record(event).await.map_err(|error| problem::commit(&error))?;
+            return Err(explained(&refusal, &wanted.user));
+        }
+    };
+    let order = UserCertificateOrder {
+        user: wanted.user,
+        key,
+        issuance,
+        ttl: wanted.ttl,
+        source: None,
+        actor: (&operator).into(),
+    };
+    Ok(Response::json(201, &answer(&services.shared.authority.sign_user(order).await?)))
+}
+
+fn answer(signed: &SignedUser) -> SignResponse {
+    let body = signed.certificate.body();
+    SignResponse {
+        certificate: signed.certificate.line(),
+        serial: body.serial,
+        principals: body.principals.clone(),
+        valid_after: timestamp_of_seconds(body.valid_after),
+        valid_before: timestamp_of_seconds(body.valid_before),
+        ttl_cut: signed.ttl_cut,
+    }
+}
+
+fn refused(operator: &Operator, user: &UserName, refusal: &Refusal) -> AuditEntry {
+    AuditEntry::new("cert.refuse")
+        .with("actor", operator)
+        .with("outcome", "refused")
+        .with("subject", user.as_str())
+        .with("reason", refusal.reason())
+}
+
+fn explained(refusal: &Refusal, user: &UserName) -> Problem {
+    let (code, why) = match refusal {
+        Refusal::UnknownUser => (ProblemCode::NotFound, format!("there is no user {user}")),
+        Refusal::Disabled => (ProblemCode::Forbidden, format!("{user} is disabled")),
+        Refusal::NoRoles => (ProblemCode::Forbidden, format!("{user} has no roles")),
+        Refusal::Locked(_) => (ProblemCode::Forbidden, format!("{user} is locked")),
+        Refusal::Unavailable(why) => (ProblemCode::Unavailable, why.clone()),
+        other => (ProblemCode::Forbidden, other.user_line(user)),
+    };
+    Problem::new(code, why)
+}

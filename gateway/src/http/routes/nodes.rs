@@ -1,0 +1,91 @@
+//! Nodes.
+
+use std::sync::Arc;
+
+use mezite_api::node::{NodeAdd, NodeSpec, RotateHostKey};
+use mezite_api::{Labels, Node, NodeRef, Problem, ProblemCode};
+use mezite_ca::CaKind;
+use uuid::Uuid;
+
+use super::Admin;
+use crate::connection::Services;
+use crate::dialer::DialError;
+use crate::http::app::Answer;
+use crate::http::request::{Method, Request};
+use crate::http::response::Response;
+use crate::inventory::Operator;
+
+pub(super) fn add(admin: &mut Admin<'_>) {
+    admin.route(Method::Get, "/v1/nodes", list);
+    admin.route(Method::Post, "/v1/nodes", create);
+    admin.route(Method::Get, "/v1/nodes/:node", get);
+    admin.route(Method::Patch, "/v1/nodes/:node", update);
+    admin.route(Method::Delete, "/v1/nodes/:node", remove);
+    admin.route(Method::Put, "/v1/nodes/:node/host-keys", rotate_host_key);
+}
+
+async fn list(services: Arc<Services>, _: Operator, request: Request) -> Answer {
+    let labels = Labels::parse(request.query.get("labels").unwrap_or_default())?;
+    Ok(Response::json(200, &services.inventory.nodes(labels).await?))
+}
+
+async fn get(services: Arc<Services>, _: Operator, request: Request) -> Answer {
+    Ok(Response::json(200, &services.inventory.node(&named(&request)?)?))
+}
+
+async fn create(services: Arc<Services>, operator: Operator, request: Request) -> Answer {
+    let add: NodeAdd = request.json()?;
+    add.check()?;
+    if add.verify_host_key {
+        let (hostname, addr) = (add.name.clone(), add.addr());
+        let spec = NodeSpec { hostname, addr, host_keys: add.host_keys.clone() };
+        verify_host_key(&services, &Node::new(Uuid::nil(), Labels::new(), spec)).await?;
+    }
+    Ok(Response::json(201, &services.inventory.add_node(&operator, add).await?))
+}
+
+async fn update(services: Arc<Services>, operator: Operator, request: Request) -> Answer {
+    let (node, update) = (named(&request)?, request.json()?);
+    Ok(Response::json(200, &services.inventory.update_node(&operator, &node, update).await?))
+}
+
+async fn rotate_host_key(services: Arc<Services>, operator: Operator, request: Request) -> Answer {
+    let (name, rotate): (_, RotateHostKey) = (named(&request)?, request.json()?);
+    rotate.check()?;
+    if rotate.verify_host_key {
+        let mut node = services.inventory.node(&name)?;
+        node.spec.host_keys.clone_from(&rotate.host_keys);
+        verify_host_key(&services, &node).await?;
+    }
+    Ok(Response::json(200, &services.inventory.rotate_host_key(&operator, &name, rotate).await?))
+}
+
+async fn remove(services: Arc<Services>, operator: Operator, request: Request) -> Answer {
+    services.inventory.remove_node(&operator, &named(&request)?).await?;
+    Ok(Response::no_content())
+}
+
+fn named(request: &Request) -> Result<NodeRef, Problem> {
+    Ok(NodeRef::parse(request.param("node"))?)
+}
+
+/// Dials the node up to its host key, which must be one of those that are to be pinned.
+async fn verify_host_key(services: &Services, node: &Node) -> Result<(), Problem> {
+    let host_ca = services.shared.authority.trusted(CaKind::Host).await?;
+    let dialled = services.dialer.probe_host_key(node, host_ca).await;
+    dialled.map(drop).map_err(|error| unverified(&error, node))
+}
+
+fn unverified(error: &DialError, node: &Node) -> Problem {
+    let (name, addr) = (&node.spec.hostname, &node.spec.addr);
+    match error {
+        DialError::HostKey { pinned, seen } => Problem::new(
+            ProblemCode::HostKeyMismatch,
+            format!("{name} at {addr} shows the host key {seen}, not {pinned}; nothing was changed"),
+        ),
+        other => Problem::new(
+            ProblemCode::Unreachable,
+            format!("cannot verify the host key of {name} at {addr}: {other}; nothing was changed"),
+        ),
+    }
+}

@@ -1,0 +1,88 @@
+//! Recordings: the list of them, and the files as they are. Who fetches one is audited before the first byte.
+
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+
+use mezite_actors::blocking;
+use mezite_api::session::{RecordingState, SessionKind};
+use mezite_api::{Invalid, Problem, ProblemCode, RecordingInfo};
+use mezite_recording::{Kind, ReadError, SessionId, State};
+use mezite_store::AuditEntry;
+use uuid::Uuid;
+
+use super::Admin;
+use crate::connection::Services;
+use crate::http::app::Answer;
+use crate::http::problem;
+use crate::http::request::{Method, Request};
+use crate::http::response::{Body, Response};
+use crate::inventory::Operator;
+
+const MEZREC: &str = "application/vnd.mezite.recording";
+
+pub(super) fn add(admin: &mut Admin<'_>) {
+    admin.route(Method::Get, "/v1/recordings", list);
+    admin.route(Method::Get, "/v1/recordings/:session/file", file);
+}
+
+async fn list(services: Arc<Services>, _: Operator, _: Request) -> Answer {
+    let archive = services.recorder.archive().clone();
+    let listed = blocking::run(move || archive.list()).await;
+    let listed = listed.map_err(|error| problem::internal("the recordings cannot be listed", &error))?;
+    let listed: Vec<RecordingInfo> = listed.into_iter().map(info).collect();
+    Ok(Response::json(200, &listed))
+}
+
+async fn file(services: Arc<Services>, operator: Operator, request: Request) -> Answer {
+    let event = match request.query.get("for") {
+        Some("play") => "recording.play",
+        Some("export") => "recording.export",
+        _ => return Err(Invalid::new("for", "must be play or export").into()),
+    };
+    // What is no session id names no recording.
+    let session: SessionId = request.param("session").parse().map_err(|_| absent())?;
+    let archive = services.recorder.archive().clone();
+    let (file, len) = blocking::run(move || open(archive.file(session)?)).await.map_err(|error| match error {
+        ReadError::NotFound => absent(),
+        other => problem::internal("the recording cannot be read", &other),
+    })?;
+    let event = AuditEntry::new(event)
+        .with("actor", &operator)
+        .with("outcome", "ok")
+        .with("session", session.to_string());
+    services.shared.auditor.record(event).await.map_err(|error| problem::commit(&error))?;
+    Ok(Response { status: 200, content_type: MEZREC, etag: None, body: Body::File { file, len } })
+}
+
+fn open(file: File) -> Result<(File, u64), ReadError> {
+    let len = file.metadata().map_err(io::Error::from)?.len();
+    Ok((file, len))
+}
+
+fn absent() -> Problem {
+    Problem::new(ProblemCode::NotFound, "there is no such recording")
+}
+
+fn info(listed: mezite_recording::RecordingInfo) -> RecordingInfo {
+    RecordingInfo {
+        session: Uuid::from_bytes(*listed.session.as_bytes()),
+        user: listed.user,
+        login: listed.login,
+        node: listed.node,
+        kind: listed.kind.map(|kind| match kind {
+            Kind::Shell => SessionKind::Shell,
+            Kind::Exec => SessionKind::Exec,
+            Kind::Sftp => SessionKind::Sftp,
+        }),
+        started: listed.started,
+        ended: listed.ended,
+        bytes: listed.bytes,
+        state: match listed.state {
+            State::Complete => RecordingState::Complete,
+            State::Recovered => RecordingState::Recovered,
+            State::Incomplete => RecordingState::Incomplete,
+            State::Corrupt { .. } => RecordingState::Corrupt,
+        },
+    }
+}
