@@ -111,13 +111,18 @@ impl Archive {
 
     /// Opens the recording of `session`, whole or not yet.
     pub fn read(&self, session: SessionId) -> Result<Reader<BufReader<File>>, ReadError> {
+        Reader::of(BufReader::new(self.file(session)?), session)
+    }
+
+    /// The file of the recording of `session`, to be given away as it is: whoever reads it checks it.
+    pub fn file(&self, session: SessionId) -> Result<File, ReadError> {
         for day in self.days()?.into_iter().rev() {
             let path = RecordingPath::on(day, session);
             let Ok(folder) = self.open_day(day) else { continue };
             // Looked for twice, as it may be renamed between two looks.
             for name in [path.name(), path.part_name(), path.name()] {
                 match open_file(&folder, &name, OFlags::RDONLY) {
-                    Ok(file) => return Reader::of(BufReader::new(file), session),
+                    Ok(file) => return Ok(file),
                     Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                     Err(error) => return Err(error.into()),
                 }

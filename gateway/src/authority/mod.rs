@@ -21,8 +21,8 @@ use keys::Keys;
 
 pub use host::{HostKeyError, HostKeys};
 pub use keys::KeysError;
-pub(crate) use user::timestamp;
 pub use user::{SignedUser, UserCertificateOrder};
+pub(crate) use user::{timestamp, timestamp_of_seconds};
 
 /// How long a question to the authority may take; signing takes microseconds, its event a write to disk.
 const ASK_TIME: Duration = Duration::from_secs(10);

@@ -89,7 +89,7 @@ fn event(order: &UserCertificateOrder, certificate: &IssuedCertificate) -> Audit
         .with("serial", body.serial)
         .with("key", body.subject.fingerprint())
         .with("principals", body.principals.clone())
-        .with("valid_before", timestamp(certificate.valid_before()).to_string());
+        .with("valid_before", timestamp_of_seconds(body.valid_before).to_string());
     if let Some(source) = order.source {
         event = event.with("source", source.to_string());
     }
@@ -98,6 +98,10 @@ fn event(order: &UserCertificateOrder, certificate: &IssuedCertificate) -> Audit
 
 /// A moment as events and answers write it.
 pub(crate) fn timestamp(moment: SystemTime) -> Timestamp {
-    let since = moment.duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_second(since.as_secs().cast_signed()).unwrap_or(Timestamp::MAX)
+    timestamp_of_seconds(moment.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs())
+}
+
+/// The same of a moment in seconds since 1970, as certificates have it.
+pub(crate) fn timestamp_of_seconds(seconds: u64) -> Timestamp {
+    Timestamp::from_second(seconds.cast_signed()).unwrap_or(Timestamp::MAX)
 }

@@ -213,5 +213,4 @@ fn read_piece(mut file: std::fs::File, left: u64) -> io::Result<(std::fs::File, 
 }
 
 #[cfg(test)]
-#[path = "connection_tests.rs"]
 mod tests;

@@ -79,3 +79,71 @@ impl Doors {
         self.cuts.values().for_each(Latch::set);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use mezite_actors::run;
+
+    use super::*;
+
+    /// Sets a latch when dropped.
+    struct OnDrop(Latch);
+
+    impl Drop for OnDrop {
+        fn drop(&mut self) {
+            self.0.set();
+        }
+    }
+
+    fn waiting(ended: &Latch) -> impl FnOnce(Served) -> BoxFuture<'static, ()> + use<> {
+        let ended = OnDrop(ended.clone());
+        move |_| {
+            async move {
+                let _ended = ended;
+                std::future::pending::<()>().await;
+            }
+            .boxed()
+        }
+    }
+
+    #[test]
+    fn hostile_009_idle_connections_shut_nobody_out() {
+        run(async {
+            let mut doors = Doors::new();
+            let source = "10.0.0.1".parse().unwrap();
+            let first = Latch::new();
+            doors.open(source, waiting(&first));
+            for _ in 1..SOURCE_CONNECTIONS_MAX {
+                doors.open(source, waiting(&Latch::new()));
+            }
+            assert!(!first.is_set());
+            let served = Latch::new();
+            let serve = served.clone();
+            doors.open(source, |_| async move { serve.set() });
+            // The newcomer is served, and the one that waited longest has made room.
+            served.wait().await;
+            first.wait().await;
+        });
+    }
+
+    #[test]
+    fn a_connection_that_ends_makes_room() {
+        run(async {
+            let mut doors = Doors::new();
+            doors.open("10.0.0.1".parse().unwrap(), |_| async {});
+            doors.forget_closed().await;
+            assert!(doors.cuts.is_empty() && doors.closed.is_empty());
+        });
+    }
+
+    #[test]
+    fn closing_cuts_what_is_left_when_it_is_told_to() {
+        run(async {
+            let (mut doors, cut, ended) = (Doors::new(), Latch::new(), Latch::new());
+            doors.open("10.0.0.1".parse().unwrap(), waiting(&ended));
+            cut.set();
+            doors.close(&cut).await;
+            ended.wait().await;
+        });
+    }
+}

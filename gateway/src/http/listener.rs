@@ -152,5 +152,4 @@ async fn admin(stream: UnixStream, app: App, served: Served, drain: Latch) {
 const LOCAL: std::net::IpAddr = std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
 #[cfg(test)]
-#[path = "listener_tests.rs"]
 mod tests;

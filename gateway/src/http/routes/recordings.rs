@@ -43,10 +43,11 @@ async fn file(services: Arc<Services>, operator: Operator, request: Request) -> 
     // What is no session id names no recording.
     let session: SessionId = request.param("session").parse().map_err(|_| absent())?;
     let archive = services.recorder.archive().clone();
-    let (file, len) = blocking::run(move || open(archive.file(session)?)).await.map_err(|error| match error {
-        ReadError::NotFound => absent(),
-        other => problem::internal("the recording cannot be read", &other),
-    })?;
+    let (file, len) =
+        blocking::run(move || open(archive.file(session)?)).await.map_err(|error| match error {
+            ReadError::NotFound => absent(),
+            other => problem::internal("the recording cannot be read", &other),
+        })?;
     let event = AuditEntry::new(event)
         .with("actor", &operator)
         .with("outcome", "ok")

@@ -40,7 +40,10 @@ fn warnings(shared: &Shared) -> Vec<String> {
     let unsealed = matches!(shared.config.seal, SealSource::Unsealed);
     let found = [
         (unsealed, "the private keys of the CAs are not sealed (--unsealed)"),
-        (!shared.auditor.is_writable(), "the audit log cannot be written: changes and connections are refused"),
+        (
+            !shared.auditor.is_writable(),
+            "the audit log cannot be written: changes and connections are refused",
+        ),
     ];
     found.into_iter().filter(|(is_so, _)| *is_so).map(|(_, warning)| warning.to_owned()).collect()
 }

@@ -111,7 +111,13 @@ fn answers_say_that_they_are_not_to_be_kept() {
 
 #[test]
 fn hostile_009_who_says_nothing_or_not_enough_is_closed_at_the_deadline() {
-    for beginning in ["", "G", "CONN", "GET /echo/a HTTP/1.1\r\nHost: a\r\n", "POST /echo/a HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n1234"] {
+    for beginning in [
+        "",
+        "G",
+        "CONN",
+        "GET /echo/a HTTP/1.1\r\nHost: a\r\n",
+        "POST /echo/a HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n1234",
+    ] {
         run(async {
             let mut scene = Scene::new(SOON, true).await;
             let answer = scene.exchange(beginning.as_bytes()).await;
@@ -160,6 +166,9 @@ fn hostile_066_a_request_behind_a_refused_body_never_runs() {
         ("Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "400"),
         ("Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "411"),
         ("Content-Length : 1\r\n\r\nx", "400"),
+        ("X: a\r\n Content-Length: 1\r\n\r\nx", "400"),
+        ("X: a\nContent-Length: 1\r\n\r\nx", "400"),
+        ("Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n", "411"),
     ] {
         run(async {
             let mut scene = Scene::new(PLENTY, false).await;

@@ -46,8 +46,7 @@ impl Scene {
             ..Layer::default()
         };
         let store = Store::open(&folder.path().join("store"), Options::default()).unwrap();
-        let authority =
-            Authority::start(&Supervisor::new(), &store, &Config::check(layer).unwrap()).unwrap();
+        let authority = Authority::start(&Supervisor::new(), &store, &Config::check(layer).unwrap()).unwrap();
         let mut app = App::new();
         app.route(Method::Get, "/hello", &Arc::new(()), hello);
         let tunnels = Arc::<std::sync::Mutex<Vec<Tunnel>>>::default();
@@ -83,16 +82,26 @@ impl Scene {
     }
 
     async fn client(&self) -> futures_rustls::client::TlsStream<TcpStream> {
+        self.client_of(&[]).await.unwrap()
+    }
+
+    async fn client_of(
+        &self,
+        protocols: &[&str],
+    ) -> std::io::Result<futures_rustls::client::TlsStream<TcpStream>> {
         let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_slice(self.https.authority.tls_pem().as_bytes()).unwrap()).unwrap();
+        roots
+            .add(CertificateDer::from_pem_slice(self.https.authority.tls_pem().as_bytes()).unwrap())
+            .unwrap();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
+        let mut config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_root_certificates(roots)
             .with_no_client_auth();
+        config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
         let name = ServerName::try_from("localhost").unwrap();
-        TlsConnector::from(Arc::new(config)).connect(name, self.plain().await).await.unwrap()
+        TlsConnector::from(Arc::new(config)).connect(name, self.plain().await).await
     }
 }
 
@@ -120,7 +129,9 @@ fn hostile_009_what_is_no_tls_ends_and_others_are_served() {
         let mut scene = Scene::new();
         let stop = scene.serve().await;
         let waiting: Vec<_> = futures_util::future::join_all((0..300).map(|_| scene.plain())).await;
-        for garbage in [b"GET / HTTP/1.1\r\n\r\n".as_slice(), b"SSH-2.0-x\r\n", &[0; 4096], &[0x16, 3, 1, 0xff, 0xff]] {
+        for garbage in
+            [b"GET / HTTP/1.1\r\n\r\n".as_slice(), b"SSH-2.0-x\r\n", &[0; 4096], &[0x16, 3, 1, 0xff, 0xff]]
+        {
             let mut client = scene.plain().await;
             let _ = client.write_all(garbage).await;
             if garbage.len() > 5 {
@@ -171,7 +182,11 @@ fn connect_over_tls_goes_to_its_handler() {
 #[test]
 fn hostile_072_only_http_1_is_offered() {
     run(async {
-        let acceptor = tls::acceptor(&Scene::new().https.authority).await.unwrap();
-        assert_eq!(acceptor.config().alpn_protocols, [b"http/1.1"]);
+        let mut scene = Scene::new();
+        let stop = scene.serve().await;
+        assert!(scene.client_of(&["h2"]).await.is_err());
+        let both = scene.client_of(&["h2", "http/1.1"]).await.unwrap();
+        assert_eq!(both.get_ref().1.alpn_protocol(), Some(b"http/1.1".as_slice()));
+        stop.drain.set();
     });
 }
