@@ -45,6 +45,12 @@ impl Prelude {
         let size = header.pty.as_ref().map_or(Size::DEFAULT, |pty| pty.size);
         Ok(Self { bytes, chain, started: header.started, size })
     }
+
+    /// Its bytes and the first link.
+    #[cfg(test)]
+    pub(crate) fn into_parts(self) -> (Vec<u8>, Chain) {
+        (self.bytes, self.chain)
+    }
 }
 
 /// Everything after the last block, and the last link of the chain.

@@ -254,3 +254,6 @@ fn only_zeros(input: &mut impl Read) -> std::io::Result<bool> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

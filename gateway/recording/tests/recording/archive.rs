@@ -1,12 +1,14 @@
 //! The folder of recordings: what is made in it, what is never followed, how it is listed.
 
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+use std::process::Command;
 use std::time::Duration;
 
-use mezite_recording::{Body, Closing, Header, Kind, ReadError, SessionId, State, WriteError};
+use mezite_recording::{Body, Closing, Frame, Header, Kind, ReadError, SessionId, State, WriteError};
 
-use super::support::{DAY, Scratch, drain, header, names, session};
+use super::support::{DAY, Scratch, drain, header, in_process_with_small_files, names, session};
 
 #[test]
 fn a_recording_is_private_and_named_as_done_when_it_is_whole() {
@@ -96,13 +98,19 @@ fn hostile_035_links_and_pipes_are_not_read() {
     let outside = scratch.outside("copy");
     fs::copy(scratch.file(1), &outside).unwrap();
     symlink(&outside, scratch.part(3)).unwrap();
-    let pipe = std::process::Command::new("mkfifo").arg(scratch.file(4)).status().unwrap();
+    let pipe = Command::new("mkfifo").arg(scratch.file(4)).status().unwrap();
     assert!(pipe.success());
     // A folder elsewhere that looks like a day's.
     fs::create_dir_all(scratch.outside("2025/01/01")).unwrap();
     let foreign = format!("2025/01/01/{}.mezrec", session(5));
     fs::copy(scratch.file(1), scratch.outside(&foreign)).unwrap();
     symlink(scratch.outside("2025"), scratch.root().join("2025")).unwrap();
+
+    // With a whole recording in the pipe.
+    let mut other = Scratch::new();
+    other.create(4).finish(&mut other.codec, Duration::ZERO, "exit").unwrap();
+    let mut pipe = fs::OpenOptions::new().read(true).write(true).open(scratch.file(4)).unwrap();
+    pipe.write_all(&fs::read(other.file(4)).unwrap()).unwrap();
 
     for number in 2..=5 {
         assert!(scratch.archive.read(session(number)).is_err(), "{number}");
@@ -203,9 +211,53 @@ fn a_full_disk_is_told_as_that() {
         assert_eq!(matches!(error, WriteError::Full(_)), full, "{error:?}");
     }
     // The real thing: this device is always full.
-    let error =
-        std::io::Write::write_all(&mut fs::OpenOptions::new().write(true).open("/dev/full").unwrap(), b"x");
+    let error = fs::OpenOptions::new().write(true).open("/dev/full").unwrap().write_all(b"x");
     assert!(matches!(WriteError::from(error.unwrap_err()), WriteError::Full(_)));
+}
+
+#[test]
+fn a_block_that_finds_no_room_is_cut_off_and_the_recording_closed() {
+    // The kernel writes a part of the block.
+    if !in_process_with_small_files(
+        "archive::a_block_that_finds_no_room_is_cut_off_and_the_recording_closed",
+        32,
+    ) {
+        return;
+    }
+    let mut noise = vec![0; 100_000];
+    blake3::Hasher::new().finalize_xof().fill(&mut noise);
+    let mut scratch = Scratch::new();
+    let mut writer = scratch.create(1);
+    scratch.push(&mut writer, 0, Body::Stdout(b"before"));
+    writer.tick(&mut scratch.codec, Duration::from_secs(1)).unwrap();
+    let frame = Frame { at: Duration::from_secs(1), channel: 3, body: Body::Stdout(&noise) };
+    assert!(matches!(writer.push(&mut scratch.codec, frame), Err(WriteError::Full(_))));
+    assert!(matches!(writer.push(&mut scratch.codec, frame), Err(WriteError::Stopped)));
+    let torn = fs::metadata(scratch.part(1)).unwrap().len();
+    assert_eq!(torn, 32 * 1024, "a part of the block was written");
+    let closed = writer.finish(&mut scratch.codec, Duration::from_secs(2), "recording_failed").unwrap();
+    assert_eq!(closed.footer.state, Closing::Incomplete);
+    let mut reader = scratch.read(1);
+    assert_eq!(drain(&mut reader), (b"before".to_vec(), 1, State::Incomplete));
+    assert_eq!(reader.footer(), Some(&closed.footer));
+}
+
+#[test]
+fn a_recording_whose_header_finds_no_room_leaves_nothing() {
+    if !in_process_with_small_files("archive::a_recording_whose_header_finds_no_room_leaves_nothing", 0) {
+        return;
+    }
+    let scratch = Scratch::new();
+    assert!(matches!(scratch.archive.create(&header(1)).err(), Some(WriteError::Full(_))));
+    assert_eq!(names(&scratch.root().join(DAY)), [""; 0]);
+}
+
+#[test]
+fn a_reason_is_bounded() {
+    let mut scratch = Scratch::new();
+    let closed = scratch.create(1).finish(&mut scratch.codec, Duration::ZERO, &"é".repeat(5000)).unwrap();
+    assert_eq!(closed.footer.reason, Some("é".repeat(100)));
+    assert_eq!(drain(&mut scratch.read(1)).2, State::Complete);
 }
 
 #[test]

@@ -30,7 +30,7 @@ fn recorded(pieces: &[(u64, &[u8])]) -> Scratch {
     for &(at, data) in pieces {
         scratch.push(&mut writer, at, Body::Stdout(data));
     }
-    writer.finish(&mut scratch.codec, Duration::from_secs(60), "exit").unwrap();
+    writer.finish(&mut scratch.codec, Duration::from_mins(1), "exit").unwrap();
     scratch
 }
 

@@ -143,6 +143,9 @@ fn hostile_037_a_string_left_open_hides_nothing_for_long() {
         // What is begun inside begins anew.
         assert_eq!(clean(&[open.as_bytes(), b"hidden\x1b[31mred"]), "\x1b[31mred");
     }
+    // A sequence that is too long to be one shows nothing either.
+    let long = format!("\x1b[{}m", "1;".repeat(100));
+    assert_eq!(clean(&[b"a", long.as_bytes(), b"b"]), "ab");
     assert_eq!(clean(&[b"\x1b[31", b"\r\nred"]), "\r\nred");
     assert_eq!(clean(&[b"text\x1b[12;"]), "text");
     assert_eq!(clean(&[b"text\x1b"]), "text");
