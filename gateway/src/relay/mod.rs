@@ -171,9 +171,13 @@ impl<G: Gate> Relay<G> {
         if self.idle.poll_over(cx) {
             return Err(End::Cut("mezite: disconnected: nothing was sent for too long.".to_owned()));
         }
-        let mut progress = self.poll_held(cx)?;
-        progress |= self.client.poll_timer(cx) | self.node.poll_timer(cx);
-        let from_client = self.pump_client()?;
+        let mut progress = self.client.poll_timer(cx) | self.node.poll_timer(cx);
+        let mut from_client = self.pump_client()?;
+        // A decision that was asked for just now is polled at once, so that it wakes us.
+        while self.poll_held(cx)? {
+            from_client = self.pump_client()?;
+            progress = true;
+        }
         let from_node = self.pump_node(cx)?;
         self.flush_answers();
         self.flush_notices();
