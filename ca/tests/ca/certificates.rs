@@ -315,6 +315,7 @@ fn hostile_005_validity() {
         ("starts beyond the skew", NOW + 61, NOW + 3600),
         ("starts after it ends", NOW + 10, NOW + 5),
         ("is empty", NOW, NOW),
+        ("is empty within the skew", NOW + 10, NOW + 10),
         ("never ends", 0, u64::MAX),
         ("never starts", u64::MAX, u64::MAX),
         ("starts at the end of time", u64::MAX - 1, u64::MAX),

@@ -109,6 +109,10 @@ fn hostile_003_the_ca_refuses_principals_that_it_would_not_believe() {
         UserCertificateRequest { logins: (0..256).map(|n| format!("l{n}")).collect(), ..user_request() };
     let refused = issue_user_certificate(&ca, &many, now()).unwrap_err();
     assert!(matches!(refused, IssueError::Principals(PrincipalError::TooMany)), "{refused}");
+    let large =
+        UserCertificateRequest { logins: (0..200).map(|n| format!("{n:0200}")).collect(), ..user_request() };
+    let refused = issue_user_certificate(&ca, &large, now()).unwrap_err();
+    assert!(matches!(refused, IssueError::TooLarge), "{refused}");
     let nameless = HostCertificateRequest {
         key: public(&subject()),
         key_id: String::new(),

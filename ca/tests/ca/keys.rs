@@ -64,6 +64,14 @@ fn a_blob_has_one_form() {
         assert!(PublicKey::from_blob(blob.get(..length).unwrap()).is_err(), "{length} bytes");
     }
     assert_eq!(PublicKey::from_blob(&[&blob[..], &[0]].concat()).unwrap_err(), PublicKeyError::Malformed);
+    // A string that reaches over the next one: read leniently it would give the same key as the blob in order.
+    let point = blob.get(19..).unwrap();
+    let security_key = |first: &[u8], rest: &[u8]| {
+        PublicKey::from_blob(&[&packed([&b"sk-ssh-ed25519@openssh.com"[..], first])[..], rest].concat())
+    };
+    assert!(security_key(point, &string("ssh:")).is_ok());
+    let over = [point, &string("ssh:")].concat();
+    assert_eq!(security_key(&over, &[]).unwrap_err(), PublicKeyError::Malformed);
     // An RSA modulus with a zero in front, or negative.
     let modulus = [vec![0xc1; 255], vec![1]].concat();
     let rsa = |e: &[u8], n: &[u8]| PublicKey::from_blob(&packed([&b"ssh-rsa"[..], e, n]));
