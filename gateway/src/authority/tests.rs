@@ -31,7 +31,7 @@ struct Scene {
 impl Scene {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&folder.path().join("store"), Options::default()).unwrap();
+        let store = Store::open(folder.path().join("store"), Options::default()).unwrap();
         Self { folder, store, supervisor: Supervisor::new() }
     }
 
@@ -58,7 +58,7 @@ fn key() -> PublicKey {
 fn order() -> UserCertificateOrder {
     let issuance = Issuance {
         logins: vec![Login::parse("ubuntu").unwrap()],
-        max_session_ttl: Duration::from_secs(3600),
+        max_session_ttl: Duration::from_hours(1),
         pin_source_ip: false,
         pty: true,
         forward_agent: false,
@@ -69,7 +69,7 @@ fn order() -> UserCertificateOrder {
         user: UserName::parse("alice").unwrap(),
         key: key(),
         issuance,
-        ttl: Some(Duration::from_secs(600)),
+        ttl: Some(Duration::from_mins(10)),
         source: None,
         actor: "0".into(),
     }
@@ -190,11 +190,11 @@ fn the_life_is_cut_to_what_roles_allow() {
     let scene = Scene::new();
     let authority = scene.start().unwrap();
     let signed =
-        run(authority.sign_user(UserCertificateOrder { ttl: Some(Duration::from_secs(7200)), ..order() }))
+        run(authority.sign_user(UserCertificateOrder { ttl: Some(Duration::from_hours(2)), ..order() }))
             .unwrap();
     assert!(signed.ttl_cut);
     let left = signed.certificate.valid_before().duration_since(SystemTime::now()).unwrap();
-    assert!(left <= Duration::from_secs(3600));
+    assert!(left <= Duration::from_hours(1));
     let all = run(authority.sign_user(UserCertificateOrder { ttl: None, ..order() })).unwrap();
     assert!(!all.ttl_cut);
 }

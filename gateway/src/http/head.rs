@@ -147,9 +147,33 @@ struct Fields {
     host: bool,
     close: bool,
     expects_continue: bool,
-    content_length: Option<u64>,
-    transfer_encoding: bool,
+    framing: Framing,
     if_none_match: Option<String>,
+}
+
+/// How the end of the body is told.
+#[derive(Default, Clone, Copy)]
+enum Framing {
+    /// There is no body.
+    #[default]
+    None,
+    /// By its length.
+    Length(u64),
+    /// In another way.
+    Coded,
+}
+
+impl Framing {
+    /// One field may say it, once.
+    fn set(&mut self, framing: Self) -> Result<(), HeadError> {
+        match self {
+            Self::None => {
+                *self = framing;
+                Ok(())
+            }
+            _ => Err(HeadError::Malformed("more than one framing of the body")),
+        }
+    }
 }
 
 impl Fields {
@@ -177,14 +201,11 @@ impl Fields {
             "host" if self.host => return Err(HeadError::Malformed("more than one Host")),
             "host" => self.host = true,
             "connection" => {
-                self.close |= value.split(',').any(|word| word.trim().eq_ignore_ascii_case("close"))
+                self.close |= value.split(',').any(|word| word.trim().eq_ignore_ascii_case("close"));
             }
             "expect" => self.expects_continue = value.eq_ignore_ascii_case("100-continue"),
-            "content-length" if self.content_length.is_some() => {
-                return Err(HeadError::Malformed("more than one Content-Length"));
-            }
-            "content-length" => self.content_length = Some(decimal(value)?),
-            "transfer-encoding" => self.transfer_encoding = true,
+            "content-length" => self.framing.set(Framing::Length(decimal(value)?))?,
+            "transfer-encoding" => self.framing.set(Framing::Coded)?,
             "if-none-match" => self.if_none_match = Some(value.to_owned()),
             _ => {}
         }
@@ -192,14 +213,13 @@ impl Fields {
     }
 
     fn body_len(&self) -> Result<usize, HeadError> {
-        match (self.content_length, self.transfer_encoding) {
-            (Some(_), true) => Err(HeadError::Malformed("Content-Length beside Transfer-Encoding")),
-            (None, true) => Err(HeadError::LengthRequired),
-            (None, false) => Ok(0),
-            (Some(length), false) => usize::try_from(length)
-                .ok()
-                .filter(|length| *length <= BODY_MAX)
-                .ok_or(HeadError::BodyTooLarge),
+        match self.framing {
+            Framing::None => Ok(0),
+            Framing::Coded => Err(HeadError::LengthRequired),
+            Framing::Length(length) => {
+                let length = usize::try_from(length).ok().filter(|length| *length <= BODY_MAX);
+                length.ok_or(HeadError::BodyTooLarge)
+            }
         }
     }
 }

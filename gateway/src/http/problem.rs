@@ -38,8 +38,8 @@ impl From<AuthorityError> for Problem {
         match &error {
             AuthorityError::Ask(_) => Self::new(ProblemCode::Unavailable, error.to_string()),
             AuthorityError::Audit(cause) => commit(cause),
-            AuthorityError::NoSource => Self::new(ProblemCode::Invalid, error.to_string()),
-            AuthorityError::Issue(
+            AuthorityError::NoSource
+            | AuthorityError::Issue(
                 IssueError::Principals(_) | IssueError::Lifetime { .. } | IssueError::TooLarge,
             ) => Self::new(ProblemCode::Invalid, error.to_string()),
             other => internal("no certificate could be issued", other),

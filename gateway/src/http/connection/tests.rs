@@ -13,7 +13,7 @@ use crate::http::app::Answer;
 use crate::http::head::BODY_MAX;
 
 /// Long enough for anything that must happen, so that only what must not happen waits for it.
-const PLENTY: Duration = Duration::from_secs(60);
+const PLENTY: Duration = Duration::from_mins(1);
 const SOON: Duration = Duration::from_millis(50);
 
 /// Answers with what it was asked, and counts.
@@ -38,7 +38,7 @@ async fn file(_: Arc<Echo>, request: Request) -> Answer {
 /// A connection that is served, and the client's end of it.
 struct Scene {
     client: TcpStream,
-    server: Task<End<TcpStream>>,
+    end: Task<End<TcpStream>>,
     echo: Arc<Echo>,
     served: Served,
     drain: Latch,
@@ -57,8 +57,8 @@ impl Scene {
         app.route(Method::Get, "/file", &echo, file);
         let connection = Connection::new(stream, Caller::Public(source), drain.clone());
         let (deadline, noted) = (Instant::now() + time, served.clone());
-        let server = spawn("served", async move { connection.serve(&app, deadline, &noted, tunnels).await });
-        Self { client, server, echo, served, drain }
+        let end = async move { connection.serve(&app, deadline, &noted, tunnels).await };
+        Self { client, end: spawn("server", end), echo, served, drain }
     }
 
     /// Sends, and reads until the server closes.
@@ -75,8 +75,8 @@ impl Scene {
     }
 
     /// Whether the server's side has ended by closing.
-    async fn is_closed(self) -> bool {
-        matches!(self.server.await, Ok(End::Closed))
+    async fn has_closed(self) -> bool {
+        matches!(self.end.await, Ok(End::Closed))
     }
 }
 
@@ -94,7 +94,7 @@ fn requests_are_answered_in_order_on_one_connection() {
         let bodies: Vec<_> = answer.split("\r\n\r\n").skip(1).collect();
         assert!(bodies[0].starts_with("/echo/a one") && bodies[1] == "/echo/b ", "{answer}");
         assert!(scene.served.is_set());
-        assert!(scene.is_closed().await);
+        assert!(scene.has_closed().await);
     });
 }
 
@@ -123,7 +123,7 @@ fn hostile_009_who_says_nothing_or_not_enough_is_closed_at_the_deadline() {
             let answer = scene.exchange(beginning.as_bytes()).await;
             assert_eq!((answer.as_str(), scene.asked()), ("", 0), "{beginning}");
             assert!(!scene.served.is_set());
-            assert!(scene.is_closed().await, "{beginning}");
+            assert!(scene.has_closed().await, "{beginning}");
         });
     }
 }
@@ -138,7 +138,7 @@ fn hostile_009_heads_without_end_are_refused_at_their_limit() {
             let answer = scene.exchange(head.as_bytes()).await;
             assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
             assert!(answer.contains("application/problem+json"), "{answer}");
-            assert!(scene.is_closed().await);
+            assert!(scene.has_closed().await);
         });
     }
 }
@@ -186,7 +186,7 @@ fn connect_is_handed_over_with_all_that_was_read() {
         let mut scene = Scene::new(PLENTY, true).await;
         let request = b"CONNECT node:22 HTTP/1.1\r\n\r\nSSH-2.0-x\r\n";
         scene.client.write_all(request).await.unwrap();
-        let Ok(End::Connect(mut stream, mut read)) = scene.server.await else { panic!("not handed over") };
+        let Ok(End::Connect(mut stream, mut read)) = scene.end.await else { panic!("not handed over") };
         drop(scene.client);
         stream.read_to_end(&mut read).await.unwrap();
         assert_eq!(read, request);
@@ -269,6 +269,6 @@ fn an_idle_connection_ends_when_the_gateway_stops() {
         let mut begun = [0; 8];
         scene.client.read_exact(&mut begun).await.unwrap();
         scene.drain.set();
-        assert!(scene.is_closed().await);
+        assert!(scene.has_closed().await);
     });
 }

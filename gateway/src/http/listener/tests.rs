@@ -19,7 +19,7 @@ use crate::http::app::Answer;
 use crate::http::request::{Method, Request};
 use crate::http::response::Response;
 
-const PLENTY: Duration = Duration::from_secs(60);
+const PLENTY: Duration = Duration::from_mins(1);
 
 async fn hello(_: Arc<()>, request: Request) -> Answer {
     let Caller::Public(source) = request.caller else { panic!("not public") };
@@ -45,7 +45,7 @@ impl Scene {
             unsealed: Some(true),
             ..Layer::default()
         };
-        let store = Store::open(&folder.path().join("store"), Options::default()).unwrap();
+        let store = Store::open(folder.path().join("store"), Options::default()).unwrap();
         let authority = Authority::start(&Supervisor::new(), &store, &Config::check(layer).unwrap()).unwrap();
         let mut app = App::new();
         app.route(Method::Get, "/hello", &Arc::new(()), hello);

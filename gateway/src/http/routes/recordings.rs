@@ -1,7 +1,6 @@
 //! Recordings: the list of them, and the files as they are. Who fetches one is audited before the first byte.
 
 use std::fs::File;
-use std::io;
 use std::sync::Arc;
 
 use mezite_actors::blocking;
@@ -57,7 +56,7 @@ async fn file(services: Arc<Services>, operator: Operator, request: Request) -> 
 }
 
 fn open(file: File) -> Result<(File, u64), ReadError> {
-    let len = file.metadata().map_err(io::Error::from)?.len();
+    let len = file.metadata()?.len();
     Ok((file, len))
 }
 

@@ -73,7 +73,7 @@ fn services(folder: &Path) -> Services {
         ..Layer::default()
     };
     let config = Config::check(layer).unwrap();
-    let store = Store::open(&folder.join("store"), Options::default()).unwrap();
+    let store = Store::open(folder.join("store"), Options::default()).unwrap();
     let supervisor = Supervisor::new();
     let authority = Authority::start(&supervisor, &store, &config).unwrap();
     let inventory = Inventory::start(&supervisor, &store, "example").unwrap();
