@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use mezite_actors::blocking;
 use mezite_api::Invalid;
 use uuid::Uuid;
 
@@ -19,7 +20,8 @@ pub(super) fn add(admin: &mut Admin<'_>) {
 }
 
 async fn list(services: Arc<Services>, _: Operator, _: Request) -> Answer {
-    Ok(Response::json(200, &services.inventory.locks()?))
+    let locks = blocking::run(move || services.inventory.locks()).await?;
+    Ok(Response::json(200, &locks))
 }
 
 async fn create(services: Arc<Services>, operator: Operator, request: Request) -> Answer {

@@ -1,9 +1,11 @@
 //! Nodes.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use mezite_actors::time;
 use mezite_api::node::{NodeAdd, NodeSpec, RotateHostKey};
-use mezite_api::{Labels, Node, NodeRef, Problem, ProblemCode};
+use mezite_api::{Labels, Node, NodeRef, Problem, ProblemCode, escape};
 use mezite_ca::CaKind;
 use uuid::Uuid;
 
@@ -14,6 +16,9 @@ use crate::http::app::Answer;
 use crate::http::request::{Method, Request};
 use crate::http::response::Response;
 use crate::inventory::Operator;
+
+/// For all of a look at a node's host key: over before its client gives up, so that nothing is stored behind its back.
+const VERIFY_TIME: Duration = Duration::from_secs(30);
 
 pub(super) fn add(admin: &mut Admin<'_>) {
     admin.route(Method::Get, "/v1/nodes", list);
@@ -72,8 +77,12 @@ fn named(request: &Request) -> Result<NodeRef, Problem> {
 /// Dials the node up to its host key, which must be one of those that are to be pinned.
 async fn verify_host_key(services: &Services, node: &Node) -> Result<(), Problem> {
     let host_ca = services.shared.authority.trusted(CaKind::Host).await?;
-    let dialled = services.dialer.probe_host_key(node, host_ca).await;
-    dialled.map(drop).map_err(|error| unverified(&error, node))
+    let probe = services.dialer.probe_host_key(node, host_ca);
+    match time::timeout(VERIFY_TIME, probe).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) => Err(unverified(&error, node)),
+        Err(_) => Err(unseen(node, "no answer in time")),
+    }
 }
 
 fn unverified(error: &DialError, node: &Node) -> Problem {
@@ -83,9 +92,13 @@ fn unverified(error: &DialError, node: &Node) -> Problem {
             ProblemCode::HostKeyMismatch,
             format!("{name} at {addr} shows the host key {seen}, not {pinned}; nothing was changed"),
         ),
-        other => Problem::new(
-            ProblemCode::Unreachable,
-            format!("cannot verify the host key of {name} at {addr}: {other}; nothing was changed"),
-        ),
+        other => unseen(node, &other.to_string()),
     }
+}
+
+fn unseen(node: &Node, why: &str) -> Problem {
+    let (name, addr) = (&node.spec.hostname, &node.spec.addr);
+    let detail =
+        format!("cannot verify the host key of {name} at {addr}: {}; nothing was changed", escape(why));
+    Problem::new(ProblemCode::Unreachable, detail)
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use mezite_actors::blocking;
 use mezite_api::{Problem, RoleName};
 
 use super::Admin;
@@ -19,7 +20,8 @@ pub(super) fn add(admin: &mut Admin<'_>) {
 }
 
 async fn list(services: Arc<Services>, _: Operator, _: Request) -> Answer {
-    Ok(Response::json(200, &services.inventory.roles()?))
+    let roles = blocking::run(move || services.inventory.roles()).await?;
+    Ok(Response::json(200, &roles))
 }
 
 async fn get(services: Arc<Services>, _: Operator, request: Request) -> Answer {

@@ -1,11 +1,14 @@
 //! The routes over a real store, asked as the connections ask them.
 
+use std::io::Read as _;
 use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use mezite_actors::{Supervisor, run};
+use mezite_recording::{Codec, Header, Kind, SessionId};
 use mezite_ssh::transport::Limits;
 use mezite_store::{AuditFilter, Options, Store};
 use serde_json::{Value, json};
@@ -319,6 +322,39 @@ fn recordings_are_found_by_session_ids_only() {
     let unsaid = scene.get("/v1/recordings/00000000-0000-4000-8000-000000000000/file").expect(400);
     assert_eq!(unsaid["field"], "for");
     assert_eq!(scene.events("recording.play"), 0);
+}
+
+#[test]
+fn a_recording_is_given_away_as_it_is_and_with_its_event() {
+    let scene = Scene::new();
+    let session = SessionId::from_bytes([7; 16]);
+    let header = Header {
+        session,
+        user: "alice".to_owned(),
+        login: "ubuntu".to_owned(),
+        node: "db-1".to_owned(),
+        kind: Kind::Exec,
+        started: Timestamp::now(),
+        pty: None,
+        command: None,
+    };
+    let archive = scene.services.recorder.archive();
+    let writer = archive.create(&header).unwrap();
+    writer.finish(&mut Codec::new().unwrap(), Duration::ZERO, "exit").unwrap();
+    let listed = scene.get("/v1/recordings").expect(200);
+    assert_eq!((&listed[0]["session"], &listed[0]["state"]), (&json!(session), &"complete".into()));
+
+    let mut stored = Vec::new();
+    archive.file(session).unwrap().read_to_end(&mut stored).unwrap();
+    for (purpose, event) in [("play", "recording.play"), ("export", "recording.export")] {
+        let path = format!("/v1/recordings/{session}/file?for={purpose}");
+        let Answered(Response { status, body: Body::File { file, len }, .. }) = scene.get(&path) else {
+            panic!("no file")
+        };
+        let mut given = Vec::new();
+        file.take(len).read_to_end(&mut given).unwrap();
+        assert_eq!((status, given == stored, scene.events(event)), (200, true, 1), "{purpose}");
+    }
 }
 
 #[test]

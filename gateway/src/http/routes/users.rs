@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use mezite_actors::blocking;
 use mezite_api::{Problem, UserName};
 
 use super::Admin;
@@ -20,7 +21,8 @@ pub(super) fn add(admin: &mut Admin<'_>) {
 }
 
 async fn list(services: Arc<Services>, _: Operator, _: Request) -> Answer {
-    Ok(Response::json(200, &services.inventory.users()?))
+    let users = blocking::run(move || services.inventory.users()).await?;
+    Ok(Response::json(200, &users))
 }
 
 async fn get(services: Arc<Services>, _: Operator, request: Request) -> Answer {
