@@ -16,7 +16,7 @@ use crate::random;
 use crate::text::value;
 
 /// Longest life of a node-leg certificate: it is needed until the node has let us in.
-pub const MAX_NODE_LEG_LIFETIME: Duration = Duration::from_secs(5 * 60);
+pub const MAX_NODE_LEG_LIFETIME: Duration = Duration::from_mins(5);
 
 /// Longest login, in bytes: what Linux accounts may have.
 const MAX_LOGIN_LENGTH: usize = 32;

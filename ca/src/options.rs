@@ -13,6 +13,8 @@ use crate::text::printable;
 pub(crate) const SOURCE_ADDRESS: &str = "source-address";
 /// Critical option: the only command that may run. Refused, because the gateway does not enforce it.
 const FORCE_COMMAND: &str = "force-command";
+/// Extension: port forwarding through the gateway.
+const LISTED_FORWARDING: &str = "permit-port-forwarding@mezite";
 /// Extension: the user that the certificate stands for.
 pub(crate) const USER: &str = "user@mezite";
 /// Extension: the instance of a bot that the certificate was issued to.
@@ -31,14 +33,21 @@ pub struct Permits {
     pub agent_forwarding: bool,
     /// `permit-X11-forwarding`.
     pub x11_forwarding: bool,
-    /// `permit-port-forwarding`.
+    /// `permit-port-forwarding`: everywhere, since a node cannot narrow it to a list.
     pub port_forwarding: bool,
+    /// `permit-port-forwarding@mezite`: through the gateway, which holds to the lists of the roles.
+    pub listed_forwarding: bool,
 }
 
 impl Permits {
     /// Everything that can be permitted.
-    pub const ALL: Self =
-        Self { pty: true, agent_forwarding: true, x11_forwarding: true, port_forwarding: true };
+    pub const ALL: Self = Self {
+        pty: true,
+        agent_forwarding: true,
+        x11_forwarding: true,
+        port_forwarding: true,
+        listed_forwarding: true,
+    };
 
     /// Adds the extensions that say so.
     pub(crate) fn add_to(self, extensions: &mut BTreeMap<String, String>) {
@@ -47,6 +56,7 @@ impl Permits {
             ("permit-agent-forwarding", self.agent_forwarding),
             ("permit-X11-forwarding", self.x11_forwarding),
             ("permit-port-forwarding", self.port_forwarding),
+            (LISTED_FORWARDING, self.listed_forwarding),
         ] {
             if permitted {
                 extensions.insert(name.to_owned(), String::new());
@@ -60,6 +70,7 @@ impl Permits {
             b"permit-agent-forwarding" => Some(&mut self.agent_forwarding),
             b"permit-X11-forwarding" => Some(&mut self.x11_forwarding),
             b"permit-port-forwarding" => Some(&mut self.port_forwarding),
+            name if name == LISTED_FORWARDING.as_bytes() => Some(&mut self.listed_forwarding),
             _ => None,
         }
     }

@@ -20,12 +20,10 @@ use crate::tls_client::{ClientCertificateRequest, ClientPublicKey};
 use crate::tls_key::TlsKey;
 use crate::verify::{CLOCK_SKEW, MAX_USER_LIFETIME};
 
-/// Seconds.
-const DAY: u64 = 86_400;
 /// Life of the TLS CA's own certificate. It is replaced by rotation, not by expiry.
-const CA_LIFETIME: Duration = Duration::from_secs(10 * 365 * DAY);
+const CA_LIFETIME: Duration = Duration::from_hours(10 * 365 * 24);
 /// Longest life of a server certificate: what Apple's and others' clients accept, with room.
-pub const MAX_SERVER_LIFETIME: Duration = Duration::from_secs(397 * DAY);
+pub const MAX_SERVER_LIFETIME: Duration = Duration::from_hours(397 * 24);
 /// Names in one server certificate.
 const MAX_NAMES: usize = 100;
 /// Certificates start so much in the past, for clocks that are behind ours.
@@ -273,7 +271,7 @@ fn set_validity(
     lifetime: Duration,
 ) -> Result<(), TlsError> {
     // X.509 has no dates beyond the year 9999 (RFC 5280 section 4.1.2.5); the longest life ends well before.
-    if since_epoch > Duration::from_secs(8000 * 365 * DAY) {
+    if since_epoch > Duration::from_hours(8000 * 365 * 24) {
         return Err(TlsError::Clock);
     }
     let epoch = rcgen::date_time_ymd(1970, 1, 1);

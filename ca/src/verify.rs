@@ -15,13 +15,13 @@ use crate::refusal::CertificateRefusal;
 use crate::trust::TrustedSet;
 
 /// How far a certificate may start in the future: clocks differ. There is no such tolerance at its end.
-pub const CLOCK_SKEW: Duration = Duration::from_secs(60);
+pub const CLOCK_SKEW: Duration = Duration::from_mins(1);
 
 /// Longest life of a user certificate, whatever a role says: what is believed for longer cannot be taken back in time.
-pub const MAX_USER_LIFETIME: Duration = Duration::from_secs(30 * 86_400);
+pub const MAX_USER_LIFETIME: Duration = Duration::from_hours(30 * 24);
 
 /// Longest life of a host certificate.
-pub const MAX_HOST_LIFETIME: Duration = Duration::from_secs(5 * 366 * 86_400);
+pub const MAX_HOST_LIFETIME: Duration = Duration::from_hours(5 * 366 * 24);
 
 /// Something that has been verified. Only the functions of this module make one.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! Enrolment and administration by `mezctl`: what is done, shown, refused and audited.
 
 use mezite_fixtures::{
-    FakeNode, KeyType, Scene, fingerprint, generate_key, public_key, public_key_path, run,
+    FakeNode, KeyType, Scene, eventually, fingerprint, generate_key, public_key, public_key_path, run,
 };
 use mezite_integration::{assert_one_event, text};
 
@@ -235,6 +235,7 @@ fn every_change_is_audited_once_with_its_operator() {
 fn audit_filters_narrow_and_numbers_never_skip() {
     let scene = Scene::start();
     scene.ssh("true").assert_ok();
+    eventually("the last event", || (!scene.mezctl.audit("connection.close").is_empty()).then_some(()));
     let all = scene.mezctl.list(&["audit", "ls"]);
     let mut numbers: Vec<u64> = all.iter().map(|event| event["seq"].as_u64().unwrap()).collect();
     numbers.sort_unstable();

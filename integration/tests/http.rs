@@ -14,10 +14,10 @@ fn curl(scene: &Scene, arguments: &[&str], path: &str) -> Finished {
 #[test]
 fn ca_exports_are_those_of_mezctl() {
     let scene = Scene::start();
-    for kind in ["user", "openssh", "host"] {
+    for (kind, file) in [("user", "user.pub"), ("openssh", "openssh.pub"), ("host", "known_hosts")] {
         let exported = scene.mezctl.ok(&["auth", "export", &format!("--type={kind}")]);
         let out = scene.scratch.join(format!("{kind}.pub"));
-        curl(&scene, &["-fL", "-o", &out.display().to_string()], &format!("/v1/ca/{kind}.pub")).assert_ok();
+        curl(&scene, &["-fL", "-o", &out.display().to_string()], &format!("/v1/ca/{file}")).assert_ok();
         assert_eq!(std::fs::read_to_string(&out).unwrap(), exported, "{kind}");
         let old = curl(&scene, &["-f"], &format!("/webapi/auth/export?type={kind}"));
         let key = exported.split(' ').find(|word| word.starts_with("AAAA")).unwrap();

@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
 
 use mezite_fixtures::{Scene, account, eventually, run, run_with_input};
 use mezite_integration::{Master, assert_one_event, recordings, text};
@@ -125,9 +127,15 @@ fn recording_that_is_off_leaves_no_file_and_still_an_event() {
     assert!(scene.mezctl.list(&["recordings", "ls"]).is_empty());
 }
 
+/// The folder of this year's recordings.
+fn year(scene: &Scene) -> PathBuf {
+    let year = run(Command::new("date").args(["-u", "+%Y"])).assert_ok().out();
+    scene.gateway.data().join("recordings").join(year.trim())
+}
+
 /// Puts a file where the folder of recordings has to be: nothing can be written there any more, even by root.
 fn break_recordings(scene: &Scene) {
-    let folder = scene.gateway.data().join("recordings");
+    let folder = year(scene);
     if folder.exists() {
         fs::rename(&folder, folder.with_extension("away")).unwrap();
     }
@@ -135,9 +143,7 @@ fn break_recordings(scene: &Scene) {
 }
 
 fn mend_recordings(scene: &Scene) {
-    let folder = scene.gateway.data().join("recordings");
-    fs::remove_file(&folder).unwrap();
-    fs::create_dir(&folder).unwrap();
+    fs::remove_file(year(scene)).unwrap();
 }
 
 #[test]

@@ -41,7 +41,7 @@ fn what_a_good_certificate_says() {
     assert_eq!(certificate.signed_by, public(&ca()));
     assert_eq!(certificate.serial, 42);
     assert_eq!(certificate.principals, ["alice", "root"]);
-    assert_eq!(certificate.valid_before, now() + std::time::Duration::from_secs(3600));
+    assert_eq!(certificate.valid_before, now() + std::time::Duration::from_hours(1));
     assert_eq!(certificate.source_addresses, None);
     assert!(certificate.permits.pty && certificate.permits.x11_forwarding);
     assert!(!certificate.permits.agent_forwarding && !certificate.permits.port_forwarding);

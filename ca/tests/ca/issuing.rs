@@ -18,7 +18,7 @@ fn user_request() -> UserCertificateRequest {
         user: "alice".to_owned(),
         key: public(&subject()),
         logins: vec!["root".to_owned(), "alice".to_owned()],
-        lifetime: Duration::from_secs(3600),
+        lifetime: Duration::from_hours(1),
         source_addresses: vec!["192.0.2.9/24".parse().unwrap(), "::ffff:10.0.0.0/104".parse().unwrap()],
         permits: Permits { pty: true, ..Permits::default() },
         bot: Some(BotInstance { instance: "i-1".to_owned(), generation: 3 }),
@@ -32,7 +32,7 @@ fn node_request(login: &str) -> NodeLegRequest<'_> {
         node: "db-1",
         connection: "7f3a",
         permits: Permits::ALL,
-        lifetime: Duration::from_secs(300),
+        lifetime: Duration::from_mins(5),
     }
 }
 
@@ -61,7 +61,7 @@ fn what_the_host_ca_issues_is_believed() {
     for algorithm in ALGORITHMS {
         let ca = ca_key(CaKind::Host, algorithm);
         let names = vec!["gateway.example.org".to_owned(), "192.0.2.1".to_owned(), "::1".to_owned()];
-        let lifetime = Duration::from_secs(90 * 86_400);
+        let lifetime = Duration::from_hours(90 * 24);
         let request =
             HostCertificateRequest { key: public(&subject()), key_id: "gateway".to_owned(), names, lifetime };
         let issued = issue_host_certificate(&ca, &request, now()).unwrap();
@@ -100,7 +100,7 @@ fn hostile_003_the_ca_refuses_principals_that_it_would_not_believe() {
         let request = UserCertificateRequest { user: name.to_owned(), ..user_request() };
         assert!(issue_user_certificate(&ca, &request, now()).is_err(), "as user: {name:?}");
         let names = vec!["ok".to_owned(), name.to_owned()];
-        let lifetime = Duration::from_secs(60);
+        let lifetime = Duration::from_mins(1);
         let request =
             HostCertificateRequest { key: public(&subject()), key_id: String::new(), names, lifetime };
         assert!(issue_host_certificate(&hosts, &request, now()).is_err(), "as host: {name:?}");
@@ -117,7 +117,7 @@ fn hostile_003_the_ca_refuses_principals_that_it_would_not_believe() {
         key: public(&subject()),
         key_id: String::new(),
         names: vec![],
-        lifetime: Duration::from_secs(60),
+        lifetime: Duration::from_mins(1),
     };
     let refused = issue_host_certificate(&hosts, &nameless, now()).unwrap_err();
     assert!(matches!(refused, IssueError::Principals(PrincipalError::None)), "{refused}");

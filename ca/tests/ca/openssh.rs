@@ -27,7 +27,7 @@ fn ssh_keygen_shows_a_user_certificate() {
             user: "alice".to_owned(),
             key: public(&subject()),
             logins: vec!["ubuntu".to_owned()],
-            lifetime: Duration::from_secs(3600),
+            lifetime: Duration::from_hours(1),
             source_addresses: vec!["10.0.0.0/8".parse().unwrap(), "2001:db8::/32".parse().unwrap()],
             permits: Permits { pty: true, agent_forwarding: true, ..Permits::default() },
             bot: None,
@@ -70,7 +70,7 @@ fn ssh_keygen_shows_a_node_certificate() {
         node: "db-1",
         connection: "7f3a",
         permits: Permits::default(),
-        lifetime: Duration::from_secs(300),
+        lifetime: Duration::from_mins(5),
     };
     let credential = NodeLegCredential::issue(&ca, KeyAlgorithm::P256, &request, now()).unwrap();
     let shown = listed(&keygen, &credential.certificate().line()).join("\n");

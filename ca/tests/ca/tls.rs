@@ -10,7 +10,7 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection};
 use x509_parser::prelude::{FromDer as _, GeneralName, X509Certificate};
 
-const DAY: Duration = Duration::from_secs(86_400);
+const DAY: Duration = Duration::from_hours(24);
 
 fn ca() -> TlsCa {
     TlsCa::generate("example.org", jiff::Timestamp::now()).unwrap()
@@ -40,11 +40,8 @@ struct Client {
 fn client(ca: &TlsCa, identity: ClientIdentity<'_>) -> Client {
     let secret = p256::SecretKey::from_slice(&[9; 32]).unwrap();
     let spki = secret.public_key().to_public_key_der().unwrap();
-    let request = ClientCertificateRequest {
-        identity,
-        public_key: spki.as_bytes(),
-        lifetime: Duration::from_secs(3600),
-    };
+    let request =
+        ClientCertificateRequest { identity, public_key: spki.as_bytes(), lifetime: Duration::from_hours(1) };
     let certificate = ca.client_certificate(&request, SystemTime::now()).unwrap();
     let key = PrivatePkcs8KeyDer::from(secret.to_pkcs8_der().unwrap().as_bytes().to_vec());
     Client { chain: vec![certificate], key: key.into() }
@@ -162,7 +159,7 @@ fn names_and_keys_that_cannot_be_certified() {
     let secret = p256::SecretKey::from_slice(&[9; 32]).unwrap();
     let spki = secret.public_key().to_public_key_der().unwrap();
     let issue = |user: &str, public_key: &[u8]| {
-        let lifetime = Duration::from_secs(60);
+        let lifetime = Duration::from_mins(1);
         let request =
             ClientCertificateRequest { identity: ClientIdentity::User { user }, public_key, lifetime };
         ca.client_certificate(&request, SystemTime::now())

@@ -25,6 +25,8 @@ pub struct Issuance {
     pub x11_forwarding: bool,
     /// The extension `permit-port-forwarding`, which a node cannot narrow to a list.
     pub port_forwarding: bool,
+    /// The extension `permit-port-forwarding@mezite`: some role permits some forwarding, which the gateway narrows.
+    pub listed_forwarding: bool,
 }
 
 /// What a certificate for `user` may carry; nothing for a user without roles.
@@ -48,6 +50,10 @@ pub fn issuance(user: &UserFacts<'_>) -> Option<Issuance> {
         port_forwarding: every(|options| {
             options.port_forwarding.local == Forwarding::Any
                 && options.port_forwarding.remote == Forwarding::Any
+        }),
+        listed_forwarding: opening().any(|role| {
+            let forwarding = &role.options.port_forwarding;
+            forwarding.local != Forwarding::No || forwarding.remote != Forwarding::No
         }),
     })
 }

@@ -64,6 +64,7 @@ fn order() -> UserCertificateOrder {
         forward_agent: false,
         x11_forwarding: false,
         port_forwarding: false,
+        listed_forwarding: false,
     };
     UserCertificateOrder {
         user: UserName::parse("alice").unwrap(),

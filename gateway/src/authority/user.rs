@@ -76,6 +76,7 @@ fn permits(issuance: &Issuance) -> Permits {
         agent_forwarding: issuance.forward_agent,
         x11_forwarding: issuance.x11_forwarding,
         port_forwarding: issuance.port_forwarding,
+        listed_forwarding: issuance.listed_forwarding,
     }
 }
 

@@ -311,10 +311,12 @@ pub(super) fn restricted(permits: &Permits, certificate: &UserCertificate) -> Pe
 /// The extensions of the certificate for the node.
 fn node_permits(permits: &Permits, certificate: &UserCertificate) -> mezite_ca::Permits {
     let forwards = permits.forwards_local() || permits.forwards_remote();
+    let certified = certificate.permits.port_forwarding || certificate.permits.listed_forwarding;
     mezite_ca::Permits {
         pty: permits.pty,
         agent_forwarding: permits.forward_agent,
         x11_forwarding: permits.x11_forwarding,
-        port_forwarding: forwards && certificate.permits.port_forwarding,
+        port_forwarding: forwards && certified,
+        listed_forwarding: false,
     }
 }

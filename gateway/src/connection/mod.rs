@@ -138,7 +138,8 @@ impl Services {
         let terms = Terms {
             permits: entered.permits.clone(),
             own: own_sshd(&entered),
-            forwards: entered.certificate.permits.port_forwarding,
+            forwards: entered.certificate.permits.port_forwarding
+                || entered.certificate.permits.listed_forwarding,
         };
         let live = self.connections.enter(origin.id, &entered);
         let opened = events::Opened::new(&origin, &entered, &leg);

@@ -55,8 +55,8 @@ pub struct Agreed {
 
 /// The role's part in an exchange.
 pub trait Exchange {
-    /// What to propose; `theirs` is the peer's proposal where it came first.
-    fn proposal(&self, theirs: Option<&KexInit>) -> Proposal;
+    /// What to propose; `theirs` is the peer's proposal where it came first, `strict` whether strict key exchange holds.
+    fn proposal(&self, theirs: Option<&KexInit>, strict: bool) -> Proposal;
 
     /// The negotiation is over. The client answers with its first message.
     fn begin(&mut self, running: &Running) -> Result<Option<Vec<u8>>, Error>;

@@ -52,9 +52,10 @@ impl Proposal {
     }
 
     /// The list for a client that we have already heard: what is slow here is left out where it takes the fast ones.
+    /// `strict`: both sides reset their sequence numbers, as the first KEXINITs have settled.
     #[must_use]
-    pub fn narrowed_for(mut self, client: &KexInit) -> Self {
-        if !client.strict {
+    pub fn narrowed_for(mut self, client: &KexInit, strict: bool) -> Self {
+        if !strict {
             self.ciphers.retain(|name| !is_weak_without_strict(name));
         }
         if cipher::hardware_aes() && client.ciphers_in.iter().any(|name| name.contains("gcm")) {
@@ -257,7 +258,7 @@ mod tests {
         let refused = choose(&proposal(), &theirs, Side::Server, false);
         assert!(matches!(refused, Err(Error::Incompatible { what: "cipher", .. })));
         assert!(choose(&proposal(), &theirs, Side::Server, true).is_ok());
-        let narrowed = proposal().narrowed_for(&theirs);
+        let narrowed = proposal().narrowed_for(&theirs, false);
         assert!(!narrowed.ciphers.iter().any(|c| c.starts_with("chacha")));
     }
 

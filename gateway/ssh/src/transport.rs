@@ -421,7 +421,7 @@ impl Transport {
     /// Sends our KEXINIT unless an exchange is running already.
     fn propose(&mut self, role: &mut dyn Exchange) -> Result<(), Error> {
         if matches!(self.kex, Kex::Idle) {
-            self.start_exchange(role.proposal(None))?;
+            self.start_exchange(role.proposal(None, self.strict))?;
         }
         Ok(())
     }
@@ -452,7 +452,7 @@ impl Transport {
             }
         }
         if matches!(self.kex, Kex::Idle) {
-            self.start_exchange(role.proposal(Some(&theirs)))?;
+            self.start_exchange(role.proposal(Some(&theirs), self.strict))?;
         }
         let Kex::Proposed { proposal, payload } = std::mem::replace(&mut self.kex, Kex::Idle) else {
             return Err(Misbehaviour::OutOfPlace(msg::KEXINIT).into());

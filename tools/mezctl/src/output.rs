@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn hostile_084_one_row_is_one_line() {
+    fn one_row_is_one_line() {
         let rows = [
             vec!["a\nb".to_owned(), "\u{1b}[31mred".to_owned()],
             vec!["c".to_owned(), "d\u{202e}e".to_owned()],

@@ -23,7 +23,7 @@ impl ClientExchange {
 }
 
 impl Exchange for ClientExchange {
-    fn proposal(&self, _: Option<&KexInit>) -> Proposal {
+    fn proposal(&self, _: Option<&KexInit>, _: bool) -> Proposal {
         Proposal::new(self.policy.algorithms())
     }
 

@@ -21,11 +21,11 @@ impl ServerExchange {
 }
 
 impl Exchange for ServerExchange {
-    fn proposal(&self, theirs: Option<&KexInit>) -> Proposal {
+    fn proposal(&self, theirs: Option<&KexInit>, strict: bool) -> Proposal {
         let algorithms = self.host_keys.iter().flat_map(|key| key.algorithms()).copied().collect();
         let proposal = Proposal::new(algorithms);
         match theirs {
-            Some(client) => proposal.narrowed_for(client),
+            Some(client) => proposal.narrowed_for(client, strict),
             None => proposal,
         }
     }

@@ -32,11 +32,10 @@ impl Explain {
 }
 
 fn text(explanation: &Explanation) -> String {
-    let word = if explanation.allowed { "allowed" } else { "denied" };
     let rows = explanation.trace.iter().map(|step| {
         let role = step.role.as_ref().map_or_else(dash, RoleName::to_string);
         vec![step.outcome.clone(), role, step.field.clone()]
     });
     let steps = table(&["OUTCOME", "ROLE", "FIELD"], rows);
-    format!("{word}: {}\n\n{steps}", escape(&explanation.summary))
+    format!("{}\n\n{steps}", escape(&explanation.summary))
 }
