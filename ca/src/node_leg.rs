@@ -63,7 +63,8 @@ impl NodeLegCredential {
         let subject = PublicKey::from_key_data(key.public_key().key_data())
             .map_err(|_| IssueError::Deviation("the key"))?;
         let mut extensions = BTreeMap::new();
-        request.permits.add_to(&mut extensions);
+        // A node knows nothing of the gateway's own permit.
+        Permits { listed_forwarding: false, ..request.permits }.add_to(&mut extensions);
         let certificate = issue(
             signer,
             CertificateBody {

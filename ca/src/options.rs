@@ -22,8 +22,8 @@ pub(crate) const BOT: &str = "bot@mezite";
 /// Extension: the generation of that instance, in decimal.
 pub(crate) const GENERATION: &str = "generation@mezite";
 
-/// What a user certificate permits its holder: OpenSSH's extensions of the same names. `permit-user-rc` is never
-/// given and never asked for.
+/// What a user certificate permits its holder: OpenSSH's extensions of the same names, and one of our own.
+/// `permit-user-rc` is never given and never asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "five independent flags of the certificate format")]
 pub struct Permits {

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use mezite_ca::{
-    CaKind, CertificateRefusal, PrincipalError, PublicKey, TrustedSet, verify_host_certificate,
+    CaKind, CertificateRefusal, Permits, PrincipalError, PublicKey, TrustedSet, verify_host_certificate,
     verify_user_certificate,
 };
 
@@ -31,6 +31,7 @@ fn what_a_good_certificate_says() {
             ("bot@mezite", string("instance-1")),
             ("generation@mezite", string("17")),
             ("permit-X11-forwarding", vec![]),
+            ("permit-port-forwarding@mezite", vec![]),
             ("permit-pty", vec![]),
             ("user@mezite", string("alice")),
         ]);
@@ -43,8 +44,8 @@ fn what_a_good_certificate_says() {
     assert_eq!(certificate.principals, ["alice", "root"]);
     assert_eq!(certificate.valid_before, now() + std::time::Duration::from_hours(1));
     assert_eq!(certificate.source_addresses, None);
-    assert!(certificate.permits.pty && certificate.permits.x11_forwarding);
-    assert!(!certificate.permits.agent_forwarding && !certificate.permits.port_forwarding);
+    let permits = Permits { pty: true, x11_forwarding: true, listed_forwarding: true, ..Permits::default() };
+    assert_eq!(certificate.permits, permits);
     let bot = certificate.bot.clone().unwrap();
     assert_eq!((bot.instance.as_str(), bot.generation), ("instance-1", 17));
 }
