@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use futures_util::FutureExt as _;
 use jiff::Timestamp;
 use mezite_actors::net::{TcpListener, UnixListener};
 use mezite_actors::{Stop, Supervisor};
+use mezite_recording::Recovery;
 use mezite_ssh::transport::Limits;
 use mezite_store::{AuditEntry, CommitError, OpenError, Options, Store};
 
@@ -19,7 +19,7 @@ use crate::authority::{Authority, KeysError};
 use crate::config::Config;
 use crate::connection::{Connections, Services};
 use crate::dialer::Dialer;
-use crate::http::{self, ConnectHandler, Https, TlsSetupError};
+use crate::http::{self, Https, TlsSetupError};
 use crate::inventory::{Inventory, InventoryError};
 use crate::recorder::Recorder;
 use crate::shared::{Addresses, Shared};
@@ -79,27 +79,9 @@ impl Gateway {
     /// # Errors
     /// What is in the way; nothing listens then.
     pub async fn start(config: Config) -> Result<Self, StartError> {
-        let at = |path: &Path| {
-            let path = path.to_owned();
-            move |error| StartError::File { path, error }
-        };
-        files::make_private_folder(&config.data_dir).map_err(at(&config.data_dir))?;
-        let store = Store::open(config.data_dir.join("store"), Options::default())?;
-        let supervisor = Supervisor::new();
-        let authority = Authority::start(&supervisor, &store, &config)?;
-        let inventory = Inventory::start(&supervisor, &store, &config.cluster_name)?;
-        let (recorder, recovered) =
-            Recorder::start(&config.recordings()).map_err(at(&config.recordings()))?;
-        let tls_ca = config.data_dir.join("tls-ca.pem");
-        files::publish(&tls_ca, authority.tls_pem().as_bytes()).map_err(at(&tls_ca))?;
-
-        let ssh = listen(config.ssh_listen)?;
-        let https =
-            config.https_listen.iter().map(|address| listen(*address)).collect::<Result<Vec<_>, _>>()?;
-        let socket = config.socket();
-        let admin = UnixListener::bind(&socket)
-            .map_err(|error| StartError::Listen { address: socket.display().to_string(), error })?;
-        let addresses = addresses(&ssh, &https).map_err(at(&socket))?;
+        let Opened { store, supervisor, authority, inventory, recorder, recovered } = Opened::new(&config)?;
+        let listeners = Listeners::bind(&config)?;
+        let addresses = listeners.addresses.clone();
 
         let auditor = Auditor::new(store.clone());
         auditor.record(started(&config, &addresses)).await?;
@@ -107,6 +89,7 @@ impl Gateway {
             auditor.note(lost(recovery));
         }
         let own = std::iter::once(addresses.ssh).chain(addresses.https.iter().copied()).collect();
+        let socket = config.socket();
         let shared = Arc::new(Shared {
             config,
             store,
@@ -126,24 +109,16 @@ impl Gateway {
             limits: Limits::default(),
         });
         let gateway = Self { services, addresses, socket };
-        gateway.listen(ssh, https, admin).await?;
+        gateway.accept(listeners).await?;
         Ok(gateway)
     }
 
     /// Begins to accept.
-    async fn listen(
-        &self,
-        ssh: TcpListener,
-        https: Vec<TcpListener>,
-        admin: UnixListener,
-    ) -> Result<(), StartError> {
+    async fn accept(&self, listeners: Listeners) -> Result<(), StartError> {
+        let Listeners { ssh, https, admin, .. } = listeners;
         let shared = &self.services.shared;
         let tls = http::acceptor(&shared.authority).await?;
-        let door = Https {
-            app: http::public(shared),
-            authority: shared.authority.clone(),
-            connect: refuse_tunnels(),
-        };
+        let door = Https { app: http::public(shared), authority: shared.authority.clone(), connect: None };
         for listener in https {
             let (door, tls) = (door.clone(), tls.clone());
             shared.supervisor.task::<std::convert::Infallible, _, _>(http::HTTPS, move |_, stop: Stop| {
@@ -203,13 +178,62 @@ impl Gateway {
     }
 }
 
-fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address).map_err(|error| StartError::Listen { address: address.to_string(), error })
+/// Everything that lies in the data folder, open.
+struct Opened {
+    store: Store,
+    supervisor: Supervisor,
+    authority: Authority,
+    inventory: Inventory,
+    recorder: Recorder,
+    recovered: Vec<Recovery>,
 }
 
-fn addresses(ssh: &TcpListener, https: &[TcpListener]) -> io::Result<Addresses> {
-    let https = https.iter().map(TcpListener::local_addr).collect::<Result<_, _>>()?;
-    Ok(Addresses { ssh: ssh.local_addr()?, https })
+impl Opened {
+    fn new(config: &Config) -> Result<Self, StartError> {
+        files::make_private_folder(&config.data_dir).map_err(in_file(&config.data_dir))?;
+        let store = Store::open(config.data_dir.join("store"), Options::default())?;
+        let supervisor = Supervisor::new();
+        let authority = Authority::start(&supervisor, &store, config)?;
+        let inventory = Inventory::start(&supervisor, &store, &config.cluster_name)?;
+        let folder = config.recordings();
+        let (recorder, recovered) = Recorder::start(&folder).map_err(in_file(&folder))?;
+        let tls_ca = config.data_dir.join("tls-ca.pem");
+        files::publish(&tls_ca, authority.tls_pem().as_bytes()).map_err(in_file(&tls_ca))?;
+        Ok(Self { store, supervisor, authority, inventory, recorder, recovered })
+    }
+}
+
+fn in_file(path: &Path) -> impl FnOnce(io::Error) -> StartError + use<> {
+    let path = path.to_owned();
+    move |error| StartError::File { path, error }
+}
+
+/// Every door, not yet served.
+struct Listeners {
+    ssh: TcpListener,
+    https: Vec<TcpListener>,
+    admin: UnixListener,
+    addresses: Addresses,
+}
+
+impl Listeners {
+    fn bind(config: &Config) -> Result<Self, StartError> {
+        let ssh = bind(config.ssh_listen)?;
+        let https =
+            config.https_listen.iter().map(|address| bind(*address)).collect::<Result<Vec<_>, _>>()?;
+        let socket = config.socket();
+        let failed = |error| StartError::Listen { address: socket.display().to_string(), error };
+        let admin = UnixListener::bind(&socket).map_err(failed)?;
+        let addresses = Addresses {
+            ssh: ssh.local_addr().map_err(failed)?,
+            https: https.iter().map(TcpListener::local_addr).collect::<Result<_, _>>().map_err(failed)?,
+        };
+        Ok(Self { ssh, https, admin, addresses })
+    }
+}
+
+fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).map_err(|error| StartError::Listen { address: address.to_string(), error })
 }
 
 fn started(config: &Config, addresses: &Addresses) -> AuditEntry {
@@ -222,7 +246,7 @@ fn started(config: &Config, addresses: &Addresses) -> AuditEntry {
 }
 
 /// A session whose recording a crash has left open.
-fn lost(recovery: &mezite_recording::Recovery) -> AuditEntry {
+fn lost(recovery: &Recovery) -> AuditEntry {
     AuditEntry::new("session.end")
         .with("actor", GATEWAY)
         .with("session", recovery.path.session().to_string())
@@ -231,10 +255,5 @@ fn lost(recovery: &mezite_recording::Recovery) -> AuditEntry {
         .with("recording", recovery.path.to_string())
 }
 
-/// `CONNECT` on the TLS port is not offered yet: the tunnel is closed.
-fn refuse_tunnels() -> ConnectHandler {
-    Arc::new(|tunnel| {
-        log::debug!(source:% = tunnel.source; "CONNECT over TLS is not offered");
-        std::future::ready(()).boxed()
-    })
-}
+#[cfg(test)]
+mod tests;

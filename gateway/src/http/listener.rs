@@ -54,8 +54,8 @@ pub struct Https {
     pub app: App,
     /// Where server certificates come from.
     pub authority: Authority,
-    /// Who takes `CONNECT`.
-    pub connect: ConnectHandler,
+    /// Who takes `CONNECT`; without one it is a method that nobody knows.
+    pub connect: Option<ConnectHandler>,
 }
 
 impl Https {
@@ -106,8 +106,9 @@ impl Https {
             Err(_) => return log::debug!(source:%; "TLS handshake timed out"),
         };
         let connection = Connection::new(stream, Caller::Public(source), drain);
-        if let End::Connect(stream, read) = connection.serve(&self.app, deadline, &served, true).await {
-            (self.connect)(Tunnel { stream, read, source, accepted }).await;
+        let end = connection.serve(&self.app, deadline, &served, self.connect.is_some()).await;
+        if let (End::Connect(stream, read), Some(connect)) = (end, &self.connect) {
+            connect(Tunnel { stream, read, source, accepted }).await;
         }
     }
 }

@@ -142,3 +142,56 @@ fn failed(error: &dyn std::error::Error) -> ExitCode {
     eprintln!("mezd: {error}");
     ExitCode::from(USAGE)
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory as _, Parser as _};
+
+    use crate::Arguments;
+
+    use super::*;
+
+    fn settings(arguments: &[&str]) -> Settings {
+        let all = ["mezd", "gateway", "config-check"].iter().chain(arguments);
+        match Arguments::try_parse_from(all).unwrap().command {
+            crate::Command::Gateway(Command::ConfigCheck(settings)) => settings,
+            crate::Command::Gateway(Command::Start(_)) => panic!("another command"),
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn flags_become_settings() {
+        let settings = settings(&[
+            "--data-dir=/d",
+            "--cluster-name=example",
+            "--ssh-listen=127.0.0.1:0",
+            "--https-listen=127.0.0.1:1",
+            "--https-listen=127.0.0.1:2",
+            "--public-addr=gw.example,10.0.0.1",
+            "--ssh-public-addr=gw.example:3023",
+            "--unsealed",
+            "--key-algorithm=p256",
+            "--proxy-protocol-from=10.0.0.0/8",
+        ]);
+        let config = settings.load().unwrap();
+        assert_eq!(config.data_dir, PathBuf::from("/d"));
+        let ports: Vec<u16> = config.https_listen.iter().map(std::net::SocketAddr::port).collect();
+        assert_eq!(ports, [1, 2]);
+        assert_eq!(config.public_addr, ["gw.example", "10.0.0.1"]);
+        assert_eq!(config.ssh_public_addr, Some(("gw.example".to_owned(), 3023)));
+        assert_eq!(config.proxy_protocol_from.len(), 1);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let error = settings(&["--cluster-name=example", "--ssh-listen=nowhere"]).load().unwrap_err();
+        assert!(error.to_string().contains("ssh_listen"), "{error}");
+        let error = settings(&["--cluster-name=example", "--unsealed", "--seal-key-file=/k"]).load();
+        assert!(error.unwrap_err().to_string().contains("unsealed"));
+    }
+}

@@ -57,7 +57,7 @@ impl Scene {
         });
         let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
         let address = listener.local_addr().unwrap();
-        let https = Https { app, authority, connect };
+        let https = Https { app, authority, connect: Some(connect) };
         Self { _folder: folder, https, address, listener: Some(listener), tunnels }
     }
 
