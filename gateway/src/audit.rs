@@ -28,6 +28,13 @@ impl Auditor {
         committed.map(drop)
     }
 
+    /// Appends the event of a refusal before anybody hears of it. A refusal stands also where that fails.
+    pub async fn record_refusal(&self, event: AuditEntry) {
+        if let Err(error) = self.record(event).await {
+            log::error!(error:%; "the audit event of a refusal is lost");
+        }
+    }
+
     /// Appends an event without waiting, for what has happened and cannot be taken back. That it failed is logged.
     pub fn note(&self, event: AuditEntry) {
         let auditor = self.clone();

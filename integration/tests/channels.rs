@@ -4,7 +4,8 @@ use std::io::Write as _;
 use std::net::{TcpListener, TcpStream};
 
 use mezite_fixtures::{
-    FakeNode, KeyType, RawClient, Running, Scene, SceneOptions, SshdOptions, free_port, run, run_with_input,
+    FakeNode, KeyType, RawClient, Running, Scene, SceneOptions, SshdOptions, eventually, free_port, run,
+    run_with_input,
 };
 use mezite_integration::{Master, noise};
 
@@ -88,14 +89,14 @@ fn local_forwarding_follows_the_roles_list() {
     let target = service.address().to_string();
     let said = run_with_input(&mut scene.route().ssh(&["-W", &target]), b"through the node");
     assert_eq!(said.assert_ok().out(), "through the node");
-    assert_eq!(scene.mezctl.audit("forward.open").len(), 1);
+    eventually("its event", || (scene.mezctl.audit("forward.open").len() == 1).then_some(()));
 
     let other = echo();
     let refused = run(&mut scene.route().ssh(&["-W", &other.address().to_string()]));
     refused.assert_code(255);
     assert!(refused.err().contains("administratively prohibited"), "{}", refused.err());
     assert_eq!(other.connections(), 0);
-    assert_eq!(scene.mezctl.audit("forward.refuse").len(), 1);
+    eventually("its event", || (scene.mezctl.audit("forward.refuse").len() == 1).then_some(()));
 }
 
 #[test]

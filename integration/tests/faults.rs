@@ -18,9 +18,9 @@ fn gateway_killed_in_a_session_comes_back_whole() {
     let mut session = long_session(&scene, "session");
     let processes = || scene.sshd.count("Close session") + scene.sshd.count("Connection closed");
     let before = processes();
-    let recording = recordings(&scene, 1);
     eventually("the output to be on disk", || {
-        let played = scene.mezctl.run(&["recordings", "play", text(&recording[0], "session")]);
+        let open = scene.mezctl.list(&["recordings", "ls"]);
+        let played = scene.mezctl.run(&["recordings", "play", text(open.first()?, "session")]);
         played.out().contains("up").then_some(())
     });
     scene.gateway.kill9();

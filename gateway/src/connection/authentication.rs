@@ -117,10 +117,10 @@ impl<'a> Authentication<'a> {
             Method::Proven(key) => self.enter(request, key).await,
             Method::Query { blob, .. } if is_certificate(blob) => match self.verify(blob).await {
                 Ok(_) => Judgement::Confirm,
-                Err(refusal) => Judgement::Refuse(self.certificate_refused(&refusal)),
+                Err(refusal) => Judgement::Refuse(self.certificate_refused(&refusal).await),
             },
             Method::Unproven { blob } if is_certificate(blob) => {
-                self.audit(events::refused("auth.fail", &self.origin, "signature"));
+                self.audit(events::refused("auth.fail", &self.origin, "signature")).await;
                 nothing_to_say
             }
             Method::KeyboardInteractive => Judgement::Refuse(Some(self.no_certificate())),
@@ -137,9 +137,9 @@ impl<'a> Authentication<'a> {
         )
     }
 
-    fn audit(&mut self, event: AuditEntry) {
+    async fn audit(&mut self, event: AuditEntry) {
         self.audited = true;
-        self.services.shared.auditor.note(event);
+        self.services.shared.auditor.record_refusal(event).await;
     }
 
     async fn verify(&self, blob: &[u8]) -> Result<Verified<UserCertificate>, CertificateRefusal> {
@@ -148,12 +148,12 @@ impl<'a> Authentication<'a> {
         verify_user_certificate(blob, &trusted, SystemTime::now(), self.origin.source.ip())
     }
 
-    fn certificate_refused(&mut self, refusal: &CertificateRefusal) -> Option<String> {
+    async fn certificate_refused(&mut self, refusal: &CertificateRefusal) -> Option<String> {
         if self.audited {
             return None;
         }
         let event = events::refused("cert.refuse", &self.origin, refusal.reason());
-        self.audit(event.with("detail", escape(refusal.to_string())));
+        self.audit(event.with("detail", escape(refusal.to_string()))).await;
         let text = refusal.to_string();
         let text = text
             .strip_prefix("the certificate")
@@ -168,16 +168,16 @@ impl<'a> Authentication<'a> {
         }
         let certificate = match self.verify(key.blob()).await {
             Ok(certificate) => certificate,
-            Err(refusal) => return Judgement::Refuse(self.certificate_refused(&refusal)),
+            Err(refusal) => return Judgement::Refuse(self.certificate_refused(&refusal).await),
         };
         let Ok(user) = UserName::parse(&certificate.user) else {
-            return Judgement::Refuse(self.certificate_refused(&CertificateRefusal::Identity));
+            return Judgement::Refuse(self.certificate_refused(&CertificateRefusal::Identity).await);
         };
         let (login, node) = match self.destination(&request.user) {
             Ok(destination) => destination,
             Err(line) => {
                 let event = events::refused("access.refuse", &self.origin, "name");
-                self.audit(event.with("actor", user.as_str()).with("name", escape(&request.user)));
+                self.audit(event.with("actor", user.as_str()).with("name", escape(&request.user))).await;
                 return Judgement::Refuse(Some(line));
             }
         };
@@ -221,7 +221,7 @@ impl<'a> Authentication<'a> {
             Ok(grant) => grant,
             Err(refusal) => {
                 let event = events::refused(refusal.event_type(), &self.origin, refusal.reason());
-                self.audit(events::about(event, &user, &login, &node.to_string()));
+                self.audit(events::about(event, &user, &login, &node.to_string())).await;
                 return Err(refusal.line(&user, &login, &node));
             }
         };
@@ -230,7 +230,7 @@ impl<'a> Authentication<'a> {
             && self.services.connections.of_user(&user) >= most as usize
         {
             let event = events::refused("access.refuse", &self.origin, "max_connections");
-            self.audit(events::about(event, &user, &login, &node.to_string()));
+            self.audit(events::about(event, &user, &login, &node.to_string())).await;
             return Err(format!("access refused: {user} has {most} connections already. Close one of them"));
         }
         if !self.services.shared.is_ready() {
@@ -248,9 +248,8 @@ impl<'a> Authentication<'a> {
         match dialled {
             Ok(dialled) => Ok(Entered { grant, asked, permits, certificate, dialled }),
             Err(error) => {
-                self.audited = true;
                 for event in events::not_reached(&self.origin, &grant, &error) {
-                    self.services.shared.auditor.note(event);
+                    self.audit(event).await;
                 }
                 Err(error.line(&grant.node.spec.hostname.to_string(), grant.login.as_str()))
             }

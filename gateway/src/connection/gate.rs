@@ -96,30 +96,31 @@ impl Gate for ConnectionGate {
 /// Decides about a session channel: roles may have changed since the connection began.
 async fn decide(services: Arc<Services>, holder: Arc<Holder>, open: usize) -> Result<Session, Refused> {
     let grant = services.inventory.authorize(holder.asked.clone()).await;
-    let refuse = |reason: &str, line: String| {
-        let event = events::refused("access.refuse", &holder.origin, reason);
-        services.shared.auditor.note(events::about_grant(event, &holder.grant));
-        Err(holder.origin.line(&line))
-    };
-    let grant = match grant {
-        Ok(grant) if grant.node.id() == holder.grant.node.id() => grant,
-        Ok(_) => return refuse("node_changed", "access refused: the name leads to another node now".into()),
+    let (reason, line) = match grant {
+        Ok(grant) if grant.node.id() != holder.grant.node.id() => {
+            ("node_changed", "access refused: the name leads to another node now".to_owned())
+        }
+        Ok(grant) => match grant.permits.max_sessions {
+            Some(most) if open >= most as usize => (
+                "max_sessions",
+                format!("access refused: {most} sessions are open already. Close one of them"),
+            ),
+            _ => return Ok(session(&grant, &holder)),
+        },
         Err(refusal) => {
             let line = refusal.line(&holder.asked.subject.user, &holder.asked.login, &holder.asked.node);
-            return refuse(refusal.reason(), line);
+            (refusal.reason(), line)
         }
     };
-    if let Some(most) = grant.permits.max_sessions
-        && open >= most as usize
-    {
-        return refuse(
-            "max_sessions",
-            format!("access refused: {most} sessions are open already. Close one of them"),
-        );
-    }
+    let event = events::refused("access.refuse", &holder.origin, reason);
+    services.shared.auditor.record_refusal(events::about_grant(event, &holder.grant)).await;
+    Err(holder.origin.line(&line))
+}
+
+fn session(grant: &Grant, holder: &Holder) -> Session {
     let mut id = [0; 16];
     OsRng.fill_bytes(&mut id);
-    Ok(Session::new(SessionId::from_bytes(id), Arc::new(restricted(&grant.permits, &holder.certificate))))
+    Session::new(SessionId::from_bytes(id), Arc::new(restricted(&grant.permits, &holder.certificate)))
 }
 
 /// Begins a session: first its audit event, then its recording, and only then may it run.
@@ -145,12 +146,12 @@ async fn start(
         Ok(tap) => Ok(Some(Box::new(tap))),
         Err(error) if mode == RecordMode::BestEffort => {
             let event = events::session_event("recording.degraded", &holder, starting.id, "ok");
-            auditor.note(event.with("reason", error.to_string()));
+            auditor.record_refusal(event.with("reason", error.to_string())).await;
             Ok(None)
         }
         Err(error) => {
             let event = events::session_event("recording.fail", &holder, starting.id, "refused");
-            auditor.note(event.with("reason", error.to_string()));
+            auditor.record_refusal(event.with("reason", error.to_string())).await;
             let line = format!("session refused: it cannot be recorded: {error}. Ask an administrator");
             Err(holder.origin.line(&line))
         }
