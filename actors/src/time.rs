@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use pin_project_lite::pin_project;
 
 /// A moment to wait for that lies further ahead than this is taken to be this far ahead.
-const FOREVER: Duration = Duration::from_secs(60 * 60 * 24 * 365 * 30);
+const FOREVER: Duration = Duration::from_hours(262800);
 
 /// The moment until which something may take. Made from a [`Duration`] (from now) or an [`Instant`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -168,7 +168,7 @@ mod tests {
     use std::future::{pending, poll_fn, ready};
     use std::task::Waker;
 
-    const LONG: Duration = Duration::from_secs(3600);
+    const LONG: Duration = Duration::from_hours(1);
     const SHORT: Duration = Duration::from_millis(1);
 
     fn poll(timer: &mut Timer) -> Poll<()> {

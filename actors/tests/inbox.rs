@@ -8,7 +8,7 @@ use futures_util::FutureExt;
 use futures_util::future::join;
 use mezite_actors::{Addr, AskError, Inbox, Kind, Rank, Refused, Reply, inbox, run, spawn};
 
-const LONG: Duration = Duration::from_secs(3600);
+const LONG: Duration = Duration::from_hours(1);
 
 fn small<M>() -> (Addr<M>, Inbox<M>) {
     inbox(Kind { name: "small", rank: Rank::Store, capacity: 2 })

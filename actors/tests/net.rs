@@ -15,7 +15,7 @@ use futures_util::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use mezite_actors::net::{TcpListener, TcpStream, UnixListener, UnixStream, resolve};
 use mezite_actors::{run, spawn};
 
-const LONG: Duration = Duration::from_secs(3600);
+const LONG: Duration = Duration::from_hours(1);
 
 fn loopback() -> SocketAddr {
     "127.0.0.1:0".parse().unwrap()

@@ -10,7 +10,7 @@ use mezite_actors::{
     Actor, Addr, AskError, Context, Inbox, Kind, Latch, Rank, Refused, Reply, Stop, Supervisor, run,
 };
 
-const LONG: Duration = Duration::from_secs(3600);
+const LONG: Duration = Duration::from_hours(1);
 const NOBODY: Vec<&str> = Vec::new();
 
 const DOOR: Kind = Kind { name: "door", rank: Rank::Front, capacity: 8 };

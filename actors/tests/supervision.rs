@@ -9,7 +9,7 @@ use mezite_actors::{
     Actor, Addr, AskError, Context, Counters, Inbox, Kind, Latch, Rank, Refused, Reply, Supervisor, run,
 };
 
-const LONG: Duration = Duration::from_secs(3600);
+const LONG: Duration = Duration::from_hours(1);
 
 /// Counts; can be told to panic, to wait and to end.
 struct Tester {

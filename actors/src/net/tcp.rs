@@ -116,7 +116,7 @@ mod tests {
     fn stream() -> (TcpStream, std::net::TcpStream) {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let stream = crate::run(TcpStream::connect(address, Duration::from_secs(3600))).unwrap();
+        let stream = crate::run(TcpStream::connect(address, Duration::from_hours(1))).unwrap();
         (stream, listener.accept().unwrap().0)
     }
 

@@ -49,10 +49,10 @@ impl Default for Limits {
             identification: Duration::from_secs(10),
             proposal_delay: Duration::from_millis(250),
             key_exchange: Duration::from_secs(15),
-            authentication: Duration::from_secs(120),
+            authentication: Duration::from_mins(2),
             rekey_bytes: 1 << 30,
             rekey_packets: 1 << 31,
-            rekey_after: Duration::from_secs(3600),
+            rekey_after: Duration::from_hours(1),
         }
     }
 }

@@ -85,7 +85,7 @@ fn hostile_015_rekeys_under_load_lose_and_reorder_nothing() {
 #[test]
 fn nothing_is_relayed_while_a_key_exchange_runs() {
     let mut pair = opened(1, Limits::default());
-    pair.advance(Duration::from_secs(3600));
+    pair.advance(Duration::from_hours(1));
     assert!(!pair.client.can_send() && !pair.server.can_send(), "both have proposed at once");
     pair.client.send(&[80, 7]);
     pair.run();
