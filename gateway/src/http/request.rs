@@ -92,11 +92,11 @@ fn hex_digit(byte: u8) -> Option<u8> {
 pub struct Request {
     /// The method.
     pub method: Method,
-    /// The path as sent; see [`super::head::Head::path`].
+    /// The path as sent: no percent-encoding, no empty, `.` or `..` segment.
     pub path: String,
     /// The decoded query.
     pub query: Query,
-    /// The body, at most [`super::head::BODY_MAX`] bytes.
+    /// The body, at most 1 MiB.
     pub body: Vec<u8>,
     /// Who asks.
     pub caller: Caller,

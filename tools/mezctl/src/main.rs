@@ -59,3 +59,57 @@ fn usage(error: &clap::Error) -> ExitCode {
     let _ = error.print();
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn the_documented_commands_are_read() {
+        for line in [
+            "nodes add --openssh --name=N --host=H --port=22 --labels=k=v,k2=v2 --host-key=x --verify-host-key",
+            "nodes get N --format yaml",
+            "nodes ls --labels env=prod --format json",
+            "nodes update N --labels=a=b",
+            "nodes rotate-host-key N --host-key-file=F",
+            "nodes rm N",
+            "roles create -f role.yaml",
+            "roles ls --format json",
+            "roles get dev",
+            "roles rm dev",
+            "users add alice --roles=a,b --logins=x,y --trait k=v --trait k=w",
+            "users update alice --set-roles=a",
+            "users ls",
+            "users rm alice",
+            "auth sign --user=alice --key=alice.pub --ttl=8h --out=alice-cert.pub",
+            "auth export --type=openssh",
+            "access explain alice ubuntu@db-legacy-01",
+            "status --wait 10s",
+            "audit ls --type session.start --user alice --node N --since 1h",
+            "recordings ls --format json",
+            "recordings play S --speed 2 --idle-limit 1s --raw",
+            "recordings export S --format asciicast --out F",
+            "locks add --user alice --ttl 1h --message bye",
+            "locks rm 00000000-0000-4000-8000-000000000000",
+        ] {
+            let words = ["mezctl"].into_iter().chain(line.split(' '));
+            Arguments::try_parse_from(words).unwrap_or_else(|error| panic!("{line}: {error}"));
+        }
+    }
+
+    #[test]
+    fn half_commands_are_refused() {
+        for line in ["nodes", "nodes add --name=N --host=H", "users update alice", "locks add", "auth export"]
+        {
+            let words = ["mezctl"].into_iter().chain(line.split(' '));
+            Arguments::try_parse_from(words).expect_err(line);
+        }
+    }
+}
