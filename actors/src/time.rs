@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use pin_project_lite::pin_project;
 
 /// A moment to wait for that lies further ahead than this is taken to be this far ahead.
-const FOREVER: Duration = Duration::from_hours(262800);
+const FOREVER: Duration = Duration::from_hours(262_800);
 
 /// The moment until which something may take. Made from a [`Duration`] (from now) or an [`Instant`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

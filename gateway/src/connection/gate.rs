@@ -16,6 +16,7 @@ use rand_core::{OsRng, RngCore};
 
 use super::authentication::restricted;
 use super::live::LiveConnection;
+use super::seen::Sight;
 use super::{Origin, Services, events};
 use crate::inventory::{AccessRequest, Grant};
 use crate::recorder::Terms;
@@ -40,16 +41,17 @@ pub(super) struct ConnectionGate {
     live: LiveConnection,
     expiry: Timer,
     cut_reason: Option<&'static str>,
+    sight: Sight,
 }
 
 impl ConnectionGate {
-    pub(super) fn new(services: Arc<Services>, holder: Holder, live: LiveConnection) -> Self {
+    pub(super) fn new(services: Arc<Services>, holder: Holder, live: LiveConnection, sight: Sight) -> Self {
         let mut expiry = Timer::new();
         if holder.grant.permits.disconnect_expired_cert {
             let left = holder.certificate.valid_before.duration_since(SystemTime::now());
             expiry.set(Some(Instant::now() + left.unwrap_or(Duration::ZERO)));
         }
-        Self { services, holder: Arc::new(holder), live, expiry, cut_reason: None }
+        Self { services, holder: Arc::new(holder), live, expiry, cut_reason: None, sight }
     }
 
     /// Why the gateway cut the connection, if it did.
@@ -71,6 +73,10 @@ impl Gate for ConnectionGate {
     fn note(&mut self, notice: Notice) {
         if matches!(notice, Notice::SessionEnded { .. }) {
             self.live.count_session(-1);
+        }
+        if let Notice::HostKeysSeen(keys) = &notice {
+            self.sight.host_keys(keys);
+            self.sight.keep(&self.services);
         }
         for event in events::noticed(&self.holder, notice, self.cut_reason) {
             self.services.shared.auditor.note(event);

@@ -4,6 +4,7 @@ mod authentication;
 mod events;
 mod gate;
 mod live;
+mod seen;
 
 pub use live::{Connections, LiveConnection};
 
@@ -29,6 +30,7 @@ use crate::relay::{Ended, Relay, Terms};
 use crate::shared::Shared;
 use authentication::{Authentication, Entered};
 use gate::{ConnectionGate, Holder};
+use seen::Sight;
 
 /// What connections use of the rest of the gateway.
 pub struct Services {
@@ -143,8 +145,11 @@ impl Services {
         };
         let live = self.connections.enter(origin.id, &entered);
         let opened = events::Opened::new(&origin, &entered, &leg);
+        let mut sight = Sight::new(&entered);
+        sight.keep(&self);
         let Entered { grant, asked, certificate, dialled, .. } = entered;
-        let gate = ConnectionGate::new(self.clone(), Holder { origin, asked, grant, certificate }, live);
+        let holder = Holder { origin, asked, grant, certificate };
+        let gate = ConnectionGate::new(self.clone(), holder, live, sight);
         let relay = Relay::new(leg, dialled.leg, terms, gate);
         let Ended { end, gate, from_client, to_client } = relay.run().await;
         let closed = opened.closed(&end, gate.cut_reason(), from_client, to_client, started.elapsed());
