@@ -4,6 +4,8 @@
 // Test support: what cannot be set up must end the test, with the reason.
 #![allow(clippy::expect_used, clippy::missing_panics_doc)]
 
+pub mod hostile;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -1,6 +1,6 @@
 //! The relay: one task that owns both legs of a connection and passes packets between them.
 //!
-//! A message of one leg is judged by the [`table`], and then sealed into the other leg's send buffer as it is. Nothing
+//! A message of one leg is judged by the permit table (`table.rs`), and then sealed into the other leg's send buffer as it is. Nothing
 //! is taken from a leg while the other cannot send: that is all the flow control there is, the windows are end to end.
 
 mod channel;
