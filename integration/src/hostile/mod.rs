@@ -1,0 +1,24 @@
+//! Peers that speak SSH and mean ill: a client and a node that say whatever a test wants, with any certificate.
+//!
+//! They are built on primitives of the engine (ciphers, key exchange methods, the wire format) but not on its
+//! transport, which would refuse to misbehave.
+
+mod certificate;
+mod client;
+mod key;
+mod node;
+mod session;
+mod stolen;
+mod theft;
+mod trail;
+mod transport;
+
+pub use certificate::{Certificate, certificate_name, list, option};
+pub use client::{Answer, HostileClient, METHODS, Signed};
+pub use key::{Key, RsaKey, any_key, ecdsa_key};
+pub use node::{HostKey, HostileNode};
+pub use session::Outcome;
+pub use stolen::StolenKeys;
+pub use theft::Theft;
+pub use trail::{Attempt, assert_trail, events_of};
+pub use transport::{KexInit, Transport};
