@@ -62,16 +62,18 @@ impl ConnectionGate {
 
 impl Gate for ConnectionGate {
     fn open(&mut self, open: usize) -> BoxFuture<'static, Result<Session, Refused>> {
-        self.live.count_session(1);
         decide(self.services.clone(), self.holder.clone(), open).boxed()
     }
 
     fn start(&mut self, starting: Starting) -> BoxFuture<'static, Result<Option<Box<dyn Tap>>, Refused>> {
+        self.live.count_session(1);
         start(self.services.clone(), self.holder.clone(), starting).boxed()
     }
 
     fn note(&mut self, notice: Notice) {
-        if matches!(notice, Notice::SessionEnded { .. }) {
+        if let Notice::SessionEnded { session, .. } = &notice
+            && session.kind().is_some()
+        {
             self.live.count_session(-1);
         }
         if let Notice::HostKeysSeen(keys) = &notice {

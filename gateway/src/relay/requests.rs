@@ -25,12 +25,9 @@ impl Table {
         let client = channel.client;
         let (ended, is_session) = (channel.ended, channel.session().is_some());
         let verdict = match side {
-            Side::Client if ended => {
-                self.fail_request(client, request.want_reply)?;
-                return Ok(Verdict::Drop);
-            }
+            // The gateway has sent CLOSE: nothing may follow it.
+            _ if ended => return Ok(Verdict::Drop),
             Side::Client if is_session => self.session_request(client, &request)?,
-            Side::Node if ended => return Ok(Verdict::Drop),
             Side::Node => {
                 self.watch_exit(client, &request)?;
                 Verdict::Forward
