@@ -9,6 +9,7 @@ use mezite_recording::{Pty, SessionId};
 
 use super::session::{Session, Start, Tap};
 use super::table::Notice;
+use crate::leg::LegError;
 
 /// A session that is about to start.
 #[derive(Debug)]
@@ -38,6 +39,9 @@ pub trait Gate: Send {
 
     /// Something happened that the audit is told.
     fn note(&mut self, notice: Notice);
+
+    /// The leg to the node has failed: gives the line for the person.
+    fn lost(&mut self, error: &LegError) -> Refused;
 
     /// Ready when the connection must be cut, with the line for the person.
     fn poll_cut(&mut self, cx: &mut Context<'_>) -> Poll<Refused>;

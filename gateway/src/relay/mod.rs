@@ -337,7 +337,7 @@ impl<G: Gate> Relay<G> {
 
     /// Tells the leg that is left why it ends, after everything that was on its way to it.
     async fn take_leave(&mut self, end: &End) {
-        let (code, text) = words(end);
+        let (code, text) = self.words(end);
         let gone = match end {
             End::Leg(side, _) => Some(*side),
             End::Violation(side, Violation(fault)) => {
@@ -359,22 +359,23 @@ impl<G: Gate> Relay<G> {
         let _ = mezite_actors::time::timeout(LAST_WORDS, self.client.flush()).await;
         self.node.say_farewell().await;
     }
-}
 
-/// The disconnect message for the other leg. A disconnect of one peer reaches the other with its code and text.
-fn words(end: &End) -> (u32, String) {
-    match end {
-        End::Leg(_, LegError::Engine(mezite_ssh::Error::Disconnected { reason, text })) => {
-            (*reason, escape(text))
+    /// The disconnect message for the other leg. A disconnect of one peer reaches the other with its code and text.
+    fn words(&mut self, end: &End) -> (u32, String) {
+        match end {
+            End::Leg(_, LegError::Engine(mezite_ssh::Error::Disconnected { reason, text })) => {
+                (*reason, escape(text))
+            }
+            End::Leg(Side::Client, _) => (reason::CONNECTION_LOST, "the client is gone".to_owned()),
+            End::Leg(Side::Node, error) => (reason::CONNECTION_LOST, self.gate.lost(error)),
+            End::Violation(side, Violation(fault)) => {
+                let who = if *side == Side::Client { "client" } else { "node" };
+                (reason::PROTOCOL_ERROR, format!("mezite: the {who} broke the protocol: {fault}"))
+            }
+            End::Cut(line) => (reason::BY_APPLICATION, line.clone()),
         }
-        End::Leg(Side::Client, _) => (reason::CONNECTION_LOST, "the client is gone".to_owned()),
-        End::Leg(Side::Node, error) => {
-            (reason::CONNECTION_LOST, format!("mezite: the connection to the node is lost: {error}"))
-        }
-        End::Violation(side, Violation(fault)) => {
-            let who = if *side == Side::Client { "client" } else { "node" };
-            (reason::PROTOCOL_ERROR, format!("mezite: the {who} broke the protocol: {fault}"))
-        }
-        End::Cut(line) => (reason::BY_APPLICATION, line.clone()),
     }
 }
+
+#[cfg(test)]
+mod tests;

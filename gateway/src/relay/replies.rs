@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn hostile_049_a_reply_that_nobody_asked_for() {
+    fn a_reply_that_nobody_asked_for() {
         assert_eq!(Replies::default().replied(), None);
     }
 
