@@ -58,12 +58,14 @@ pub(super) fn not_reached(origin: &Origin, grant: &Grant, error: &DialError) -> 
     let close = about_grant(of_connection("connection.close", origin, "failed"), grant)
         .with("reason", error.reason())
         .with("detail", escape(error.to_string()));
-    let mut events = vec![close];
-    if let DialError::HostKey { pinned, seen } = error {
-        let mismatch = about_grant(of_connection("node.hostkey.mismatch", origin, "refused"), grant);
-        events.push(mismatch.with("pinned", pinned.as_str()).with("seen", seen.as_str()));
-    }
-    events
+    std::iter::once(close).chain(host_key_mismatch(origin, grant, error)).collect()
+}
+
+/// The host key of the node is wrong, where that is the error.
+pub(super) fn host_key_mismatch(origin: &Origin, grant: &Grant, error: &DialError) -> Option<AuditEntry> {
+    let DialError::HostKey { pinned, seen, .. } = error else { return None };
+    let event = about_grant(of_connection("node.hostkey.mismatch", origin, "refused"), grant);
+    Some(event.with("pinned", pinned.as_str()).with("seen", seen.as_str()))
 }
 
 /// What the event of the end needs to know from the beginning.

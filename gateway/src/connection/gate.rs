@@ -18,7 +18,9 @@ use super::authentication::restricted;
 use super::live::LiveConnection;
 use super::seen::Sight;
 use super::{Origin, Services, events};
+use crate::dialer::Witness;
 use crate::inventory::{AccessRequest, Grant};
+use crate::leg::LegError;
 use crate::recorder::Terms;
 use crate::relay::{Gate, Notice, Refused, Session, Start, Starting, Tap};
 
@@ -42,16 +44,23 @@ pub(super) struct ConnectionGate {
     expiry: Timer,
     cut_reason: Option<&'static str>,
     sight: Sight,
+    witness: Witness,
 }
 
 impl ConnectionGate {
-    pub(super) fn new(services: Arc<Services>, holder: Holder, live: LiveConnection, sight: Sight) -> Self {
+    pub(super) fn new(
+        services: Arc<Services>,
+        holder: Holder,
+        live: LiveConnection,
+        sight: Sight,
+        witness: Witness,
+    ) -> Self {
         let mut expiry = Timer::new();
         if holder.grant.permits.disconnect_expired_cert {
             let left = holder.certificate.valid_before.duration_since(SystemTime::now());
             expiry.set(Some(Instant::now() + left.unwrap_or(Duration::ZERO)));
         }
-        Self { services, holder: Arc::new(holder), live, expiry, cut_reason: None, sight }
+        Self { services, holder: Arc::new(holder), live, expiry, cut_reason: None, sight, witness }
     }
 
     /// Why the gateway cut the connection, if it did.
@@ -83,6 +92,18 @@ impl Gate for ConnectionGate {
         for event in events::noticed(&self.holder, notice, self.cut_reason) {
             self.services.shared.auditor.note(event);
         }
+    }
+
+    fn lost(&mut self, error: &LegError) -> Refused {
+        let Holder { origin, grant, .. } = &*self.holder;
+        let node = grant.node.spec.hostname.to_string();
+        let Some(fault) = self.witness.fault(error) else {
+            return origin.line(&format!("the connection to {node} is lost: {error}. Try again in a moment"));
+        };
+        if let Some(event) = events::host_key_mismatch(origin, grant, &fault) {
+            self.services.shared.auditor.note(event);
+        }
+        origin.line(&fault.line(&node, grant.login.as_str()))
     }
 
     fn poll_cut(&mut self, cx: &mut Context<'_>) -> Poll<Refused> {

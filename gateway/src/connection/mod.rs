@@ -149,7 +149,7 @@ impl Services {
         sight.keep(&self);
         let Entered { grant, asked, certificate, dialled, .. } = entered;
         let holder = Holder { origin, asked, grant, certificate };
-        let gate = ConnectionGate::new(self.clone(), holder, live, sight);
+        let gate = ConnectionGate::new(self.clone(), holder, live, sight, dialled.witness);
         let relay = Relay::new(leg, dialled.leg, terms, gate);
         let Ended { end, gate, from_client, to_client } = relay.run().await;
         let closed = opened.closed(&end, gate.cut_reason(), from_client, to_client, started.elapsed());

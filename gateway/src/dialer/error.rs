@@ -34,9 +34,11 @@ pub enum DialError {
         /// Over so long.
         over: Duration,
     },
-    /// The host key is not the pinned one.
+    /// The host key is not the one that it must be.
     #[error("host key mismatch")]
     HostKey {
+        /// In which way.
+        fault: HostKeyFault,
         /// Fingerprints that are pinned, or what stands for them.
         pinned: String,
         /// The fingerprint that was shown, or what stands for it.
@@ -59,6 +61,17 @@ pub enum DialError {
     Credential(String),
 }
 
+/// What is wrong with a host key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HostKeyFault {
+    /// It is not a pinned one, or not certified.
+    Unknown,
+    /// The node shows it, but has not signed with it.
+    Unproven,
+    /// It is not the one that the connection began with.
+    Changed,
+}
+
 impl DialError {
     /// What happened, why and what to do, for the person who wants to go to `node` as `login`.
     pub fn line(&self, node: &str, login: &str) -> String {
@@ -77,8 +90,16 @@ impl DialError {
                  tried {tries} times in {} s. Exempt the gateway with PerSourcePenaltyExemptList and raise MaxStartups",
                 over.as_secs().max(1)
             ),
-            Self::HostKey { pinned, seen } => format!(
+            Self::HostKey { fault: HostKeyFault::Unproven, pinned, seen } => format!(
+                "mezite: refused to connect to {node}: it does not prove that it has the host key {seen} that it \
+                 shows (pinned: {pinned}). Check the address with 'mezctl nodes get {node}' and the network"
+            ),
+            Self::HostKey { fault: HostKeyFault::Unknown, pinned, seen } => format!(
                 "mezite: refused to connect to {node}: its host key {seen} is not the pinned {pinned}. \
+                 If the host was re-installed, 'mezctl nodes rotate-host-key {node}'"
+            ),
+            Self::HostKey { fault: HostKeyFault::Changed, pinned, seen } => format!(
+                "mezite: refused to go on with {node}: it shows another host key than before, {seen} (pinned: {pinned}). \
                  If the host was re-installed, 'mezctl nodes rotate-host-key {node}'"
             ),
             Self::Login | Self::Braked => format!(

@@ -3,28 +3,73 @@
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
-use mezite_api::Node;
+use mezite_api::{Node, escape};
 use mezite_ca::{TrustedSet, verify_host_certificate};
+use mezite_ssh::Error;
 use mezite_ssh::client::{HostKeyPolicy, HostKeyRefused};
 use mezite_ssh::hostkey;
 
-/// The host key that a node showed last, kept for the message and the audit.
-pub type Seen = Arc<OnceLock<Vec<u8>>>;
+use super::error::{DialError, HostKeyFault};
+use crate::leg::LegError;
+
+/// Remembers what a node shows of its host key on one connection, for the message and the audit.
+#[derive(Debug, Clone)]
+pub struct Witness(Arc<Shown>);
+
+#[derive(Debug)]
+struct Shown {
+    /// Fingerprints that are pinned, or what stands for them.
+    pinned: String,
+    first: OnceLock<Vec<u8>>,
+    refused: OnceLock<Vec<u8>>,
+}
+
+impl Witness {
+    /// For a connection to `node`.
+    pub fn new(node: &Node) -> Self {
+        let pins: Vec<_> = node.spec.host_keys.iter().map(|key| key.fingerprint().to_string()).collect();
+        let pinned = if pins.is_empty() {
+            "certificate of the cluster's Host CA".to_owned()
+        } else {
+            pins.join(" or ")
+        };
+        Self(Arc::new(Shown { pinned, first: OnceLock::new(), refused: OnceLock::new() }))
+    }
+
+    /// What of the error that ended the leg is about the host key.
+    pub fn fault(&self, error: &LegError) -> Option<DialError> {
+        let LegError::Engine(error) = error else { return None };
+        let (first, refused) = (self.0.first.get(), self.0.refused.get());
+        let fingerprint = |blob: Option<&Vec<u8>>| {
+            blob.map_or_else(|| "(none)".to_owned(), |blob| hostkey::fingerprint(blob))
+        };
+        let refusal = if first == refused { HostKeyFault::Unknown } else { HostKeyFault::Changed };
+        let (fault, seen) = match error {
+            Error::HostKeyRefused => (refusal, fingerprint(refused)),
+            Error::HostKeyUnproven => (HostKeyFault::Unproven, fingerprint(first)),
+            Error::Incompatible { what: "host key algorithm", theirs } => {
+                (refusal, format!("(of another type: {})", escape(theirs)))
+            }
+            _ => return None,
+        };
+        Some(DialError::HostKey { fault, pinned: self.0.pinned.clone(), seen })
+    }
+}
 
 /// The policy for one node.
 pub struct NodeHostKey {
     pinned: Vec<Vec<u8>>,
     host_ca: Arc<TrustedSet>,
     names: Vec<String>,
-    seen: Seen,
+    witness: Witness,
 }
 
 impl NodeHostKey {
-    /// For `node`, with the place where what it shows is kept.
-    pub fn new(node: &Node, host_ca: Arc<TrustedSet>, seen: Seen) -> Self {
+    /// For `node`; `witness` is told what it shows.
+    pub fn new(node: &Node, host_ca: Arc<TrustedSet>, witness: Witness) -> Self {
         let names =
             vec![node.spec.hostname.to_string(), node.id().to_string(), node.spec.addr.host.to_string()];
-        Self { pinned: pinned_blobs(node), host_ca, names, seen }
+        Self { pinned: pinned_blobs(node), host_ca, names, witness }
     }
 
     fn is_certified(&self, blob: &[u8]) -> bool {
@@ -57,12 +102,17 @@ impl HostKeyPolicy for NodeHostKey {
 
     fn check(&mut self, blob: &[u8]) -> Result<(), HostKeyRefused> {
         // The first key stays: a node that shows another one at a rekey is not let through by it.
-        let first = self.seen.get_or_init(|| blob.to_vec()) == blob;
+        let shown = &self.witness.0;
+        let first = shown.first.get_or_init(|| blob.to_vec()) == blob;
         let right = if self.pinned.is_empty() {
             self.is_certified(blob)
         } else {
             self.pinned.iter().any(|pinned| pinned == blob)
         };
-        if first && right { Ok(()) } else { Err(HostKeyRefused) }
+        if first && right {
+            return Ok(());
+        }
+        shown.refused.get_or_init(|| blob.to_vec());
+        Err(HostKeyRefused)
     }
 }

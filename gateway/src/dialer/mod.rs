@@ -8,8 +8,8 @@ mod error;
 mod hostkey;
 mod places;
 
-pub use error::DialError;
-pub use hostkey::Seen;
+pub use error::{DialError, HostKeyFault};
+pub use hostkey::Witness;
 
 use std::io;
 use std::net::SocketAddr;
@@ -61,6 +61,15 @@ pub struct Dialled {
     pub address: SocketAddr,
     /// The CA that opened the node.
     pub opened_by: CaKind,
+    /// What it has shown of its host key, and goes on to show.
+    pub witness: Witness,
+}
+
+/// A node leg whose keys were exchanged.
+struct Greeted {
+    leg: Leg<Client>,
+    address: SocketAddr,
+    witness: Witness,
 }
 
 /// Dials nodes. One for all connections, since what it remembers of a node serves them all.
@@ -90,7 +99,7 @@ impl Dialer {
         let started = Instant::now();
         let mut pause = FIRST_PAUSE;
         for tries in 1.. {
-            let (leg, address) = match self.greet(dial.node, host_ca.clone()).await {
+            let greeted = match self.greet(dial.node, host_ca.clone()).await {
                 Err(DialError::Handshake(error)) if closed_early(&error) => {
                     if tries == TRIES {
                         return Err(DialError::NoGreeting { tries, over: started.elapsed() });
@@ -101,7 +110,7 @@ impl Dialer {
                 }
                 other => other?,
             };
-            return self.authenticate(leg, address, dial).await;
+            return self.authenticate(greeted, dial).await;
         }
         Err(DialError::Queue)
     }
@@ -115,20 +124,16 @@ impl Dialer {
         node: &Node,
         host_ca: Arc<TrustedSet>,
     ) -> Result<SocketAddr, DialError> {
-        let (mut leg, address) = self.greet(node, host_ca).await?;
+        let Greeted { mut leg, address, .. } = self.greet(node, host_ca).await?;
         leg.disconnect(mezite_ssh::error::reason::BY_APPLICATION, "host key seen").await;
         Ok(address)
     }
 
     /// Connects and exchanges keys.
-    async fn greet(
-        &self,
-        node: &Node,
-        host_ca: Arc<TrustedSet>,
-    ) -> Result<(Leg<Client>, SocketAddr), DialError> {
+    async fn greet(&self, node: &Node, host_ca: Arc<TrustedSet>) -> Result<Greeted, DialError> {
         let (socket, address) = self.connect(&node.spec.addr).await?;
-        let seen = Seen::default();
-        let policy = NodeHostKey::new(node, host_ca, seen.clone());
+        let witness = Witness::new(node);
+        let policy = NodeHostKey::new(node, host_ca, witness.clone());
         let config = client::Config { host_keys: Box::new(policy), limits: self.limits.clone() };
         let mut leg = Leg::new(Client::new(config, Instant::now()), socket);
         let secured = leg.until(|engine| match engine.poll_event()? {
@@ -136,12 +141,12 @@ impl Dialer {
             _ => Ok(None),
         });
         match secured.await {
-            Ok(()) => Ok((leg, address)),
+            Ok(()) => Ok(Greeted { leg, address, witness }),
             Err(error) if closed_early(&error) && leg.engine.peer_line().is_some() => {
                 Err(LegError::Engine(Error::Disconnected { reason: 0, text: "closed by the node".into() })
                     .into())
             }
-            Err(error) => Err(host_key_error(error, node, &seen)),
+            Err(error) => Err(witness.fault(&error).unwrap_or_else(|| error.into())),
         }
     }
 
@@ -181,12 +186,8 @@ impl Dialer {
     }
 
     /// Tries a certificate of each CA, the one that worked last first, on one connection.
-    async fn authenticate(
-        &self,
-        mut leg: Leg<Client>,
-        address: SocketAddr,
-        dial: &Dial<'_>,
-    ) -> Result<Dialled, DialError> {
+    async fn authenticate(&self, greeted: Greeted, dial: &Dial<'_>) -> Result<Dialled, DialError> {
+        let Greeted { mut leg, address, witness } = greeted;
         let id = dial.node.id();
         for ca in self.places.order(id) {
             let credential = (dial.credentials)(ca).await.map_err(DialError::Credential)?;
@@ -207,7 +208,7 @@ impl Dialer {
             match answer {
                 Ok(Answer::Success) => {
                     self.places.let_in(id, dial.login, ca);
-                    return Ok(Dialled { leg, address, opened_by: ca });
+                    return Ok(Dialled { leg, address, opened_by: ca, witness });
                 }
                 Ok(_) => {}
                 // sshd ends the connection when it has had enough of us.
@@ -228,24 +229,6 @@ fn closed_early(error: &LegError) -> bool {
             matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)
         }
         LegError::Engine(_) => false,
-    }
-}
-
-/// What of a failed handshake is about the host key.
-fn host_key_error(error: LegError, node: &Node, seen: &Seen) -> DialError {
-    let pins: Vec<_> = node.spec.host_keys.iter().map(|key| key.fingerprint().to_string()).collect();
-    let pinned =
-        if pins.is_empty() { "certificate of the cluster's Host CA".to_owned() } else { pins.join(" or ") };
-    match error {
-        LegError::Engine(Error::HostKeyRefused | Error::HostKeyUnproven) => {
-            let seen =
-                seen.get().map_or_else(|| "(none)".to_owned(), |blob| mezite_ssh::hostkey::fingerprint(blob));
-            DialError::HostKey { pinned, seen }
-        }
-        LegError::Engine(Error::Incompatible { what: "host key algorithm", theirs }) => {
-            DialError::HostKey { pinned, seen: format!("(of another type: {})", mezite_api::escape(theirs)) }
-        }
-        error => error.into(),
     }
 }
 

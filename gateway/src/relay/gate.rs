@@ -41,7 +41,9 @@ pub trait Gate: Send {
     fn note(&mut self, notice: Notice);
 
     /// The leg to the node has failed: gives the line for the person.
-    fn lost(&mut self, error: &LegError) -> Refused;
+    fn lost(&mut self, error: &LegError) -> Refused {
+        format!("mezite: the connection to the node is lost: {error}")
+    }
 
     /// Ready when the connection must be cut, with the line for the person.
     fn poll_cut(&mut self, cx: &mut Context<'_>) -> Poll<Refused>;

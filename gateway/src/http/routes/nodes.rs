@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::Admin;
 use crate::connection::Services;
-use crate::dialer::DialError;
+use crate::dialer::{DialError, HostKeyFault};
 use crate::http::app::Answer;
 use crate::http::request::{Method, Request};
 use crate::http::response::Response;
@@ -88,7 +88,11 @@ async fn verify_host_key(services: &Services, node: &Node) -> Result<(), Problem
 fn unverified(error: &DialError, node: &Node) -> Problem {
     let (name, addr) = (&node.spec.hostname, &node.spec.addr);
     match error {
-        DialError::HostKey { pinned, seen } => Problem::new(
+        DialError::HostKey { fault: HostKeyFault::Unproven, seen, .. } => Problem::new(
+            ProblemCode::HostKeyMismatch,
+            format!("{name} at {addr} does not prove that it has the host key {seen}; nothing was changed"),
+        ),
+        DialError::HostKey { pinned, seen, .. } => Problem::new(
             ProblemCode::HostKeyMismatch,
             format!("{name} at {addr} shows the host key {seen}, not {pinned}; nothing was changed"),
         ),
