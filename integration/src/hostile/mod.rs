@@ -16,7 +16,7 @@ mod transport;
 pub use certificate::{Certificate, certificate_name, list, option};
 pub use client::{Answer, HostileClient, METHODS, Signed};
 pub use key::{Key, RsaKey, any_key, ecdsa_key};
-pub use node::{HostKey, HostileNode};
+pub use node::{HostKey, HostileNode, accept_service, failure, listen, secure, serve_command};
 pub use session::Outcome;
 pub use stolen::StolenKeys;
 pub use theft::Theft;

@@ -75,14 +75,18 @@ impl HostileNode {
         })
     }
 
-    /// One that answers each authentication request with SUCCESS where `lets_in` says so to the login.
+    /// One that lets in each login of which `lets_in` says so, and then only listens.
     pub fn lenient(host_key: HostKey, lets_in: impl Fn(&[u8]) -> bool + Send + Sync + 'static) -> Self {
         Self::secured(host_key, move |transport| {
-            while let Some(request) = transport.receive_only(msg::USERAUTH_REQUEST) {
-                let login = Reader::new(request.get(1..).unwrap_or_default()).string().unwrap_or_default();
-                let answer =
-                    if lets_in(login) { vec![msg::USERAUTH_SUCCESS] } else { failure("publickey", false) };
-                transport.send(&answer);
+            authenticate(transport, &lets_in);
+        })
+    }
+
+    /// One that lets everybody in and goes on by `script`.
+    pub fn lenient_then(host_key: HostKey, script: impl Fn(&mut Transport) + Send + Sync + 'static) -> Self {
+        Self::secured(host_key, move |transport| {
+            if authenticate(transport, &|_| true) {
+                script(transport);
             }
         })
     }
@@ -126,7 +130,7 @@ impl HostileNode {
 }
 
 /// Lines and keys, as `host_key`; false when the gateway has closed.
-fn secure(transport: &mut Transport, host_key: &HostKey) -> bool {
+pub fn secure(transport: &mut Transport, host_key: &HostKey) -> bool {
     if !transport.exchange_lines() {
         return false;
     }
@@ -134,7 +138,8 @@ fn secure(transport: &mut Transport, host_key: &HostKey) -> bool {
     transport.hear_proposal() && transport.answer(host_key)
 }
 
-fn accept_service(transport: &mut Transport) -> bool {
+/// Waits for the service request and accepts it; false when the gateway has closed.
+pub fn accept_service(transport: &mut Transport) -> bool {
     let asked = transport.receive_only(msg::SERVICE_REQUEST).is_some();
     let mut accept = vec![msg::SERVICE_ACCEPT];
     accept.string("ssh-userauth");
@@ -142,13 +147,53 @@ fn accept_service(transport: &mut Transport) -> bool {
     asked
 }
 
+/// Answers authentication requests until one succeeds; false when the gateway has closed.
+fn authenticate(transport: &mut Transport, lets_in: &dyn Fn(&[u8]) -> bool) -> bool {
+    while let Some(request) = transport.receive_only(msg::USERAUTH_REQUEST) {
+        let login = Reader::new(request.get(1..).unwrap_or_default()).string().unwrap_or_default();
+        if lets_in(login) {
+            transport.send(&[msg::USERAUTH_SUCCESS]);
+            return true;
+        }
+        transport.send(&failure("publickey", false));
+    }
+    false
+}
+
+/// Takes one session with one command; `run` is given the client's number of the channel. Then the command succeeds.
+pub fn serve_command(transport: &mut Transport, run: impl Fn(&mut Transport, u32)) {
+    let Some(open) = transport.receive_only(msg::CHANNEL_OPEN) else { return };
+    let mut reader = Reader::new(open.get(1..).unwrap_or_default());
+    let channel = reader.string().and_then(|_| reader.u32()).expect("a channel is opened with a number");
+    let mut confirmation = vec![msg::CHANNEL_OPEN_CONFIRMATION];
+    confirmation.u32(channel).u32(0).u32(1 << 20).u32(32_768);
+    transport.send(&confirmation);
+    loop {
+        let Some(request) = transport.receive_only(msg::CHANNEL_REQUEST) else { return };
+        let mut reader = Reader::new(request.get(5..).unwrap_or_default());
+        if reader.string() == Ok(b"exec") {
+            break;
+        }
+    }
+    let mut success = vec![msg::CHANNEL_SUCCESS];
+    success.u32(channel);
+    transport.send(&success);
+    run(transport, channel);
+    let mut status = vec![msg::CHANNEL_REQUEST];
+    status.u32(channel).string("exit-status").bool(false).u32(0);
+    transport.send(&status);
+    let mut close = vec![msg::CHANNEL_CLOSE];
+    close.u32(channel);
+    transport.send(&close);
+}
+
 /// Hears messages until the gateway closes.
-fn listen(transport: &mut Transport) {
+pub fn listen(transport: &mut Transport) {
     while transport.receive().is_some() {}
 }
 
 /// `USERAUTH_FAILURE`.
-pub(crate) fn failure(methods: &str, partial: bool) -> Vec<u8> {
+pub fn failure(methods: &str, partial: bool) -> Vec<u8> {
     let mut message = vec![msg::USERAUTH_FAILURE];
     message.string(methods).bool(partial);
     message

@@ -5,5 +5,26 @@
 
 mod authentication;
 mod certificates;
+mod host_keys;
+mod node_logins;
+mod nodes;
 mod protocol;
 mod restrictions;
+
+use mezite_fixtures::{Finished, Scene, Way, run};
+
+/// `true` on a node by alice's stock ssh.
+fn ssh_to(scene: &Scene, node: &str) -> Finished {
+    run(scene.client.route(Way::Direct, scene.login, node).ssh::<&str>(&[]).arg("true"))
+}
+
+/// The one line of the gateway's on the terminal of a person whom it did not let through.
+#[track_caller]
+fn only_line(label: &str, said: &Finished) -> String {
+    assert_eq!(said.code, Some(255), "{label}: {said:?}");
+    let text = said.err();
+    let lines: Vec<_> = text.lines().filter(|line| line.contains("mezite: ")).collect();
+    let [line] = lines[..] else { panic!("{label}: not one line of the gateway's: {text}") };
+    assert!(line.contains("[conn ") && line.chars().all(|c| !c.is_control()), "{label}: {line:?}");
+    line.to_owned()
+}
