@@ -64,7 +64,7 @@ dependencies() {
 
 everything() {
     require_packages openssh-server:sshd openssh-client:ssh netcat-openbsd:nc curl gcc make \
-        passwd:useradd bsdutils:script util-linux:setpriv
+        passwd:useradd bsdutils:script util-linux:setpriv dropbear-bin:dbclient putty-tools:plink
     require_cargo
     step cargo fmt --all --check
     step cargo clippy --workspace --all-targets -- -D warnings
