@@ -27,6 +27,9 @@ impl Table {
         let verdict = match side {
             // The gateway has sent CLOSE: nothing may follow it.
             _ if ended => return Ok(Verdict::Drop),
+            Side::Client if !is_name(request.kind) => {
+                return self.refuse_request(client, request.kind, request.want_reply);
+            }
             Side::Client if is_session => self.session_request(client, &request)?,
             Side::Node => {
                 self.watch_exit(client, &request)?;
@@ -77,13 +80,15 @@ impl Table {
             b"env" => {
                 let mut rest = request.rest;
                 let (name, value) = (rest.string()?, rest.string()?);
-                let permitted = std::str::from_utf8(name).is_ok_and(|name| permits.may_set_env(name));
+                let permitted =
+                    is_name(name) && std::str::from_utf8(name).is_ok_and(|name| permits.may_set_env(name));
                 if permitted && value.len() <= MAX_ENV { Ok(Verdict::Forward) } else { refuse(self) }
             }
             b"shell" | b"exec" | b"subsystem" => {
                 let Some(start) = decode_start(request)? else { return refuse(self) };
                 let permitted = match &start {
                     Start::Shell => true,
+                    Start::Subsystem(name) if !is_name(name) => false,
                     // Limits on paths cannot be held yet: deny instead.
                     Start::Subsystem(name) if name == b"sftp" => permits.sftp && !permits.limits_file_copy(),
                     Start::Exec(command) if is_copy(command) => permits.exec && !permits.limits_file_copy(),
@@ -156,6 +161,12 @@ impl Table {
         }
         Ok(())
     }
+}
+
+/// A name that everybody reads in the same way: printable ASCII (RFC 4251 section 6). sshd takes a NUL at the end of a
+/// string for its end, so that `exec` with one is unknown to us and a command to it.
+fn is_name(name: &[u8]) -> bool {
+    !name.is_empty() && name.iter().all(u8::is_ascii_graphic)
 }
 
 fn decode_start(request: &ChannelRequest<'_>) -> Result<Option<Start>, Misbehaviour> {

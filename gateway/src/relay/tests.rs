@@ -94,7 +94,7 @@ fn hostile_036_a_channel_starts_once() {
 }
 
 #[test]
-fn what_roles_withhold_is_refused_and_the_channel_goes_on() {
+fn hostile_036_what_roles_withhold_is_refused_and_the_channel_goes_on() {
     let env = [string("LD_PRELOAD"), string("x")].concat();
     let pty = [string("xterm"), vec![0; 16], string("")].concat();
     for (options, kind, rest) in [
@@ -103,6 +103,12 @@ fn what_roles_withhold_is_refused_and_the_channel_goes_on() {
         ("permit_sftp: false", "subsystem", string("sftp")),
         ("permit_exec: false", "subsystem", string("netconf")),
         ("", "env", env),
+        ("permit_env: ['*']", "env", [string("LD_PRELOAD\0"), string("x")].concat()),
+        // sshd reads each of these without its NUL.
+        ("", "exec\0", string("true")),
+        ("", "shell\0", vec![]),
+        ("", "subsystem", string("sftp\0")),
+        ("", "", vec![]),
         ("", "x11-req", vec![0; 20]),
         ("", "auth-agent-req@openssh.com", vec![]),
     ] {
