@@ -189,8 +189,11 @@ impl Transport {
         }
     }
 
-    /// Sends a message, or keeps it until the running key exchange is over.
+    /// Sends a message, or keeps it until the running key exchange is over. Nothing follows a farewell.
     pub fn send(&mut self, payload: &[u8]) {
+        if self.failed.is_some() {
+            return;
+        }
         if self.is_exchanging() {
             self.waiting.push_back(payload.to_vec());
         } else {
