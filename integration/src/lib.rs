@@ -41,18 +41,21 @@ pub fn assert_refused(said: &Finished, parts: &[&str]) {
     assert!(line.contains("[conn "), "the connection is not named: {line}");
 }
 
-/// Ends the test unless there is exactly one audit event of `kind` in which every field has its value; gives it.
+/// Waits for an audit event of `kind` in which every field has its value, and gives it. Ends the test when there is
+/// none, or more than one.
 #[track_caller]
 pub fn assert_one_event(scene: &Scene, kind: &str, fields: &[(&str, &str)]) -> Value {
-    let events = scene.mezctl.audit(kind);
-    let mut found = events.iter().filter(|event| {
+    let is_meant = |event: &Value| {
         fields.iter().all(|(name, value)| event.get(*name).and_then(Value::as_str) == Some(*value))
+    };
+    // What only tells that something has happened is written a moment after it.
+    let found = eventually(&format!("{kind} with {fields:?}"), || {
+        let mut events = scene.mezctl.audit(kind);
+        events.retain(is_meant);
+        (!events.is_empty()).then_some(events)
     });
-    match (found.next(), found.next()) {
-        (Some(event), None) => event.clone(),
-        (None, _) => panic!("no {kind} with {fields:?} in {events:#?}"),
-        (Some(_), Some(_)) => panic!("more than one {kind} with {fields:?} in {events:#?}"),
-    }
+    let [event] = &found[..] else { panic!("more than one {kind} with {fields:?}: {found:#?}") };
+    event.clone()
 }
 
 /// A `ControlMaster` connection of stock ssh, over which further commands run as sessions.

@@ -10,6 +10,7 @@ mod node;
 mod session;
 mod stolen;
 mod theft;
+mod tls;
 mod trail;
 mod transport;
 
@@ -20,5 +21,6 @@ pub use node::{HostKey, HostileNode, accept_service, failure, listen, secure, se
 pub use session::Outcome;
 pub use stolen::StolenKeys;
 pub use theft::Theft;
+pub use tls::{Tls, tls};
 pub use trail::{Attempt, assert_trail, events_of};
 pub use transport::{KexInit, Transport};

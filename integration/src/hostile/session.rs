@@ -56,6 +56,12 @@ impl HostileClient {
     /// Takes what comes on the only open channel until the other side closes it or the connection.
     pub fn hear_channel(&mut self) -> Outcome {
         let mut outcome = Outcome::default();
+        self.hear_until(msg::CHANNEL_CLOSE, &mut outcome);
+        outcome
+    }
+
+    /// Takes what comes on the only open channel up to a message of this number, or to the end.
+    pub fn hear_until(&mut self, last: u8, outcome: &mut Outcome) {
         while let Some(message) = self.transport().receive() {
             let mut reader = Reader::new(message.get(5..).unwrap_or_default());
             match message.first() {
@@ -70,11 +76,13 @@ impl HostileClient {
                     reader.bool().unwrap_or_default();
                     outcome.status = reader.u32().ok();
                 }
-                Some(&(msg::CHANNEL_CLOSE | msg::DISCONNECT)) => break,
+                Some(&msg::DISCONNECT) => return,
                 _ => {}
             }
+            if message.first() == Some(&last) {
+                return;
+            }
         }
-        outcome
     }
 
     /// Runs a command on a session of its own, to its end.
@@ -83,6 +91,7 @@ impl HostileClient {
         let mut rest = Vec::new();
         rest.string(command);
         self.channel_request(channel, "exec", &rest);
+        self.channel_message(msg::CHANNEL_EOF, channel);
         let outcome = self.hear_channel();
         self.channel_message(msg::CHANNEL_CLOSE, channel);
         outcome

@@ -143,10 +143,24 @@ impl Transport {
         }
     }
 
-    /// Reads what comes, without understanding it, until the peer closes.
+    /// Reads what comes, without understanding it, until the peer closes. Ends the test when it does not.
+    pub fn hear_to_close(&mut self) -> Vec<u8> {
+        let (mut heard, mut block) = (Vec::new(), [0; 4096]);
+        loop {
+            match self.stream.read(&mut block) {
+                Ok(count @ 1..) => heard.extend_from_slice(&block[..count]),
+                Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                    panic!("the peer does not close")
+                }
+                // By a FIN or by a reset.
+                Ok(0) | Err(_) => return heard,
+            }
+        }
+    }
+
+    /// The same, for nothing.
     pub fn drain(&mut self) {
-        let mut block = [0; 4096];
-        while matches!(self.stream.read(&mut block), Ok(1..)) {}
+        self.hear_to_close();
     }
 
     // Identification

@@ -5,11 +5,15 @@
 
 mod authentication;
 mod certificates;
+mod floods;
 mod host_keys;
 mod node_logins;
 mod nodes;
+mod pins;
 mod protocol;
+mod recorder;
 mod restrictions;
+mod sources;
 
 use mezite_fixtures::{Finished, Scene, Way, run};
 

@@ -174,6 +174,11 @@ fn hostile_021_names_outside_the_grammar_are_refused_before_any_look_up() {
         ("300 bytes of login", [&[b'a'; 300][..], b"@untouched"].concat()),
         ("ESC", b"\x1b[2Jroot@untouched".to_vec()),
     ];
+    // Longer than any packet of one who is not in.
+    let mut client = HostileClient::connect(theft.scene.gateway.ssh());
+    let huge =
+        client.authenticate([&vec![b'a'; 64 * 1024][..], b"@untouched"].concat(), &blob, &theft.subject);
+    assert_protocol_error("64 KiB", &huge);
     let mut attempts = Vec::new();
     for (label, name) in names {
         let mut client = HostileClient::connect(theft.scene.gateway.ssh());
