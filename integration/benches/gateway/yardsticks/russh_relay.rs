@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::error::Error;
 use std::fs;
 use std::sync::Arc;
+use std::time::Duration;
 
 use russh::client::{self, connect};
 use russh::keys::{PrivateKey, PrivateKeyWithHashAlg, PublicKey, PublicKeyOrCertificate};
@@ -26,6 +27,8 @@ async fn accept(settings: RusshRelay) -> Result<(), Box<dyn Error>> {
     let config = Arc::new(server::Config {
         keys: vec![key.clone()],
         preferred: preferred.clone(),
+        // Clients ask first what is allowed, and that is no guess of a password to slow down.
+        auth_rejection_time_initial: Some(Duration::ZERO),
         inactivity_timeout: None,
         nodelay: true,
         ..server::Config::default()
