@@ -12,8 +12,16 @@ where
     T: Send + 'static,
     W: FnOnce() -> T + Send + 'static,
 {
-    let task = async_std::task::spawn_blocking(move || catch_unwind(AssertUnwindSafe(work)));
-    async move { task.await.unwrap_or_else(|panic| resume_unwind(panic)) }
+    let (done, result) = crate::reply();
+    // Detached: a pool's task that is dropped before it has begun never runs.
+    blocking::unblock(move || done.answer(catch_unwind(AssertUnwindSafe(work)))).detach();
+    async move {
+        match result.await {
+            Ok(result) => result.unwrap_or_else(|panic| resume_unwind(panic)),
+            // The work answers, whatever becomes of it.
+            Err(crate::Dropped) => unreachable!("work on the pool has not answered"),
+        }
+    }
 }
 
 #[cfg(test)]

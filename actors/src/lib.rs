@@ -34,7 +34,7 @@
 //!
 //! # Runtime
 //!
-//! [`spawn`] and [`run`], [`time`], [`net`], [`blocking`] and [`signals`] are what the program uses of the runtime. Their errors are
+//! [`spawn`], [`spawn_apart`] and [`run`], [`time`], [`net`], [`blocking`] and [`signals`] are what the program uses of the runtime. Their errors are
 //! those of the standard library, their moments [`std::time::Instant`]s.
 
 mod actor;
@@ -46,6 +46,7 @@ pub mod net;
 mod order;
 mod reply;
 mod restarts;
+mod runtime;
 pub mod signals;
 mod staff;
 mod supervisor;
@@ -59,4 +60,4 @@ pub use latch::{Latch, Wait};
 pub use order::{Kind, Rank};
 pub use reply::{Answer, Dropped, Reply, reply};
 pub use supervisor::Supervisor;
-pub use task::{Cancelled, Panicked, Task, log_panics, run, spawn};
+pub use task::{Cancelled, Panicked, Task, log_panics, run, spawn, spawn_apart};

@@ -14,7 +14,7 @@ use crate::actor::Stop;
 use crate::counters::Tally;
 use crate::inbox::Close;
 use crate::latch::Latch;
-use crate::task::{Task, spawn};
+use crate::task::{Task, spawn_apart};
 use crate::time::timeout;
 
 /// How long a stop waits until what was cut is dropped: no time at all unless a task blocks its thread.
@@ -69,7 +69,7 @@ impl Staff {
         tally.began();
         let leaving = Leaving { staff: Arc::clone(self), id, tally };
         // Under the lock, so that the task cannot leave before it is entered.
-        let task = spawn(name, Employed { work, leaving });
+        let task = spawn_apart(name, Employed { work, leaving });
         members.running.insert(id, Member { name, inbox, task });
     }
 

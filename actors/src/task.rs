@@ -6,9 +6,10 @@ use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
-use async_std::task::JoinHandle;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+
+use crate::runtime;
 
 /// A task ended by a panic. The log has its name; the payload is thrown away, it may hold secrets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -22,7 +23,16 @@ pub struct Panicked {
 #[derive(Debug)]
 #[must_use = "a dropped task runs on unobserved; call `detach` to say so"]
 pub struct Task<T> {
-    handle: JoinHandle<Result<T, Panicked>>,
+    /// Taken when it is let go of: dropped as it is, it would end the task.
+    handle: Option<async_task::Task<Result<T, Panicked>>>,
+}
+
+impl<T> Drop for Task<T> {
+    fn drop(&mut self) {
+        if let Some(handle) = self.handle.take() {
+            handle.detach();
+        }
+    }
 }
 
 impl<T: Send + 'static> Task<T> {
@@ -33,8 +43,11 @@ impl<T: Send + 'static> Task<T> {
 
     /// Ends the task at the point where it waits next, at once: its future is dropped, destructors run.
     /// Awaiting the answer waits until that has happened; `None` when the task had no result yet.
-    pub fn cancel(self) -> Cancelled<T> {
-        let mut gone = self.handle.cancel().boxed();
+    pub fn cancel(mut self) -> Cancelled<T> {
+        let Some(handle) = self.handle.take() else {
+            return Cancelled { gone: std::future::ready(None).boxed() };
+        };
+        let mut gone = handle.cancel().boxed();
         // The runtime cancels on the first poll, and a caller need not wait for the end.
         match gone.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(result) => Cancelled { gone: std::future::ready(result).boxed() },
@@ -47,7 +60,8 @@ impl<T> Future for Task<T> {
     type Output = Result<T, Panicked>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.handle.poll_unpin(cx)
+        // It is there for as long as the task has not been let go of.
+        self.handle.as_mut().map_or(Poll::Pending, |handle| handle.poll_unpin(cx))
     }
 }
 
@@ -64,7 +78,7 @@ impl<T> Future for Cancelled<T> {
     }
 }
 
-/// Runs `future` as a task of its own. `name` says in logs what kind of task it is.
+/// Runs `future` as a task of its own, on the thread that runs now. `name` says in logs what kind of task it is.
 ///
 /// A panic ends this task only: it is logged under the name and given to whoever awaits the task.
 pub fn spawn<F>(name: &'static str, future: F) -> Task<F::Output>
@@ -72,11 +86,22 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
+    Task { handle: Some(runtime::spawn(guarded(name, future))) }
+}
+
+/// Like [`spawn`], on the thread that has the fewest tasks: for work that has nothing to do with what starts it, as a
+/// connection with its listener.
+pub fn spawn_apart<F>(name: &'static str, future: F) -> Task<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    Task { handle: Some(runtime::spawn_apart(guarded(name, future))) }
+}
+
+fn guarded<F: Future>(name: &'static str, future: F) -> impl Future<Output = Result<F::Output, Panicked>> {
     // Combinators, not an `async` block: a block would keep the future twice in the task's memory.
-    let guarded = AssertUnwindSafe(future)
-        .catch_unwind()
-        .map(move |result| result.map_err(|panic| caught(name, panic)));
-    Task { handle: async_std::task::spawn(guarded) }
+    AssertUnwindSafe(future).catch_unwind().map(move |result| result.map_err(|panic| caught(name, panic)))
 }
 
 /// Notes a caught panic in the log.
@@ -87,9 +112,9 @@ pub(crate) fn caught(task: &'static str, payload: Box<dyn Any + Send>) -> Panick
     Panicked { task }
 }
 
-/// Runs `future` on the calling thread until it is done, with the runtime behind it. For `main` and tests.
+/// Runs `future` on the calling thread until it is done. For `main` and tests.
 pub fn run<F: Future>(future: F) -> F::Output {
-    async_std::task::block_on(future)
+    futures_executor::block_on(future)
 }
 
 /// From now on panics are written to the log with their place in the source, never with their payload (the

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use pin_project_lite::pin_project;
 
+use crate::runtime::Alarm;
+
 /// A moment to wait for that lies further ahead than this is taken to be this far ahead.
 const FOREVER: Duration = Duration::from_hours(262_800);
 
@@ -46,12 +48,7 @@ pub struct Elapsed;
 #[derive(Default)]
 pub struct Timer {
     deadline: Option<Instant>,
-    armed: Option<Armed>,
-}
-
-struct Armed {
-    moment: Instant,
-    sleep: Pin<Box<dyn Future<Output = ()> + Send + Sync>>,
+    armed: Option<Alarm>,
 }
 
 impl Timer {
@@ -77,18 +74,11 @@ impl Timer {
         let Some(deadline) = self.deadline else { return Poll::Pending };
         loop {
             let armed = match &mut self.armed {
-                Some(armed) if armed.moment <= deadline => armed,
-                _ => {
-                    let left = deadline.saturating_duration_since(Instant::now());
-                    if left.is_zero() {
-                        return self.expire();
-                    }
-                    self.armed
-                        .insert(Armed { moment: deadline, sleep: Box::pin(async_std::task::sleep(left)) })
-                }
+                Some(armed) if armed.moment() <= deadline => armed,
+                _ => self.armed.insert(Alarm::at(deadline)),
             };
-            ready!(armed.sleep.as_mut().poll(cx));
-            let reached = armed.moment == deadline;
+            ready!(armed.poll(cx));
+            let reached = armed.moment() == deadline;
             self.armed = None;
             if reached {
                 return self.expire();
@@ -176,7 +166,7 @@ mod tests {
     }
 
     fn armed(timer: &Timer) -> Option<Instant> {
-        timer.armed.as_ref().map(|armed| armed.moment)
+        timer.armed.as_ref().map(Alarm::moment)
     }
 
     #[test]

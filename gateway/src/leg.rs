@@ -18,6 +18,10 @@ use thiserror::Error;
 /// Time for the last bytes (a disconnect message) to leave.
 const FAREWELL: Duration = Duration::from_secs(2);
 
+/// Stock ssh and sshd run with Nagle until a session has started, and then wait for each acknowledgement, which the
+/// kernel would delay by 40 ms. So many reads take a connection through its handshake to its first session.
+const QUICK_READS: u32 = 64;
+
 /// An engine of either role.
 pub trait Engine: DerefMut<Target = Transport> {
     /// Tells the engine that time has passed.
@@ -56,8 +60,8 @@ pub struct Leg<E> {
     pub engine: E,
     socket: TcpStream,
     timer: Timer,
-    /// Acknowledge at once after each read, until the session stands: stock ssh runs with Nagle until then.
-    quick: bool,
+    /// Reads after which we still acknowledge at once.
+    quick: u32,
     received: u64,
     sent: u64,
 }
@@ -68,12 +72,7 @@ impl<E: Engine> Leg<E> {
         if let Err(error) = socket.set_nodelay(true) {
             log::debug!("no TCP_NODELAY: {error}");
         }
-        Self { engine, socket, timer: Timer::new(), quick: true, received: 0, sent: 0 }
-    }
-
-    /// The session stands: acknowledgements may be delayed again.
-    pub fn set_established(&mut self) {
-        self.quick = false;
+        Self { engine, socket, timer: Timer::new(), quick: QUICK_READS, received: 0, sent: 0 }
     }
 
     /// Bytes read from the socket.
@@ -102,7 +101,8 @@ impl<E: Engine> Leg<E> {
         if count == 0 {
             return Poll::Ready(Err(LegError::Closed));
         }
-        if self.quick {
+        if self.quick > 0 {
+            self.quick -= 1;
             // Only a hint: where the system has no such option the handshake is slower, not wrong.
             let _ = self.socket.quickack();
         }

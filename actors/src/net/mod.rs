@@ -13,6 +13,8 @@ use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 pub use tcp::{Keepalive, TcpListener, TcpStream};
 pub use unix::{UnixListener, UnixStream};
 
+use crate::runtime::Done;
+
 /// Looks up the addresses of `host`, in the order of the system's resolver. An IP address is its own answer,
 /// without a look-up. The system decides how long it takes: put a timeout around it.
 pub async fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
@@ -23,16 +25,30 @@ pub async fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     crate::blocking::run(move || (host.as_str(), port).to_socket_addrs().map(Iterator::collect)).await
 }
 
-/// Reading and writing by handing everything to the socket inside, for the stream and for a reference to it.
-macro_rules! io_through {
-    ($inner:ident, $($stream:ty),+) => {$(
+/// What a read of `count` bytes into a buffer of `room` says: less than there was room for is all there was.
+fn taken(count: usize, room: usize) -> Done<usize> {
+    // Nothing is the end, which does not go away.
+    if count > 0 && count < room { Done::Drained(count) } else { Done::More(count) }
+}
+
+fn room(bufs: &[io::IoSliceMut<'_>]) -> usize {
+    bufs.iter().map(|buf| buf.len()).sum()
+}
+
+fn length(bufs: &[io::IoSlice<'_>]) -> usize {
+    bufs.iter().map(|buf| buf.len()).sum()
+}
+
+/// Reading and writing of a stream whose field `socket` is a [`Source`](crate::runtime::Source), and of a reference to it.
+macro_rules! io_through_socket {
+    ($($stream:ty),+) => {$(
         impl futures_util::io::AsyncRead for $stream {
             fn poll_read(
                 self: Pin<&mut Self>,
                 cx: &mut Context<'_>,
                 buf: &mut [u8],
             ) -> Poll<io::Result<usize>> {
-                Pin::new(&mut &self.$inner).poll_read(cx, buf)
+                self.socket.poll_read(cx, |mut socket| Ok(super::taken(socket.read(buf)?, buf.len())))
             }
 
             fn poll_read_vectored(
@@ -40,13 +56,14 @@ macro_rules! io_through {
                 cx: &mut Context<'_>,
                 bufs: &mut [io::IoSliceMut<'_>],
             ) -> Poll<io::Result<usize>> {
-                Pin::new(&mut &self.$inner).poll_read_vectored(cx, bufs)
+                let room = super::room(bufs);
+                self.socket.poll_read(cx, |mut socket| Ok(super::taken(socket.read_vectored(bufs)?, room)))
             }
         }
 
         impl futures_util::io::AsyncWrite for $stream {
             fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-                Pin::new(&mut &self.$inner).poll_write(cx, buf)
+                self.socket.poll_write(cx, |mut socket| Ok(super::taken(socket.write(buf)?, buf.len())))
             }
 
             fn poll_write_vectored(
@@ -54,11 +71,12 @@ macro_rules! io_through {
                 cx: &mut Context<'_>,
                 bufs: &[io::IoSlice<'_>],
             ) -> Poll<io::Result<usize>> {
-                Pin::new(&mut &self.$inner).poll_write_vectored(cx, bufs)
+                let length = super::length(bufs);
+                self.socket.poll_write(cx, |mut socket| Ok(super::taken(socket.write_vectored(bufs)?, length)))
             }
 
-            fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-                Pin::new(&mut &self.$inner).poll_flush(cx)
+            fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+                Poll::Ready(Ok(()))
             }
 
             /// Shuts down writing: the peer reads the end.
@@ -68,4 +86,4 @@ macro_rules! io_through {
         }
     )+};
 }
-use io_through;
+use io_through_socket;

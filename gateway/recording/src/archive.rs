@@ -105,7 +105,7 @@ impl Archive {
             // name may be all that there is room for.
             let _ = fs::unlinkat(&folder, path.part_name(), AtFlags::empty());
         }
-        fs::fsync(&folder)?;
+        // The name is brought to disk with the whole recording: until then the contents are not there either.
         writer
     }
 

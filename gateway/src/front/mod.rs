@@ -49,7 +49,7 @@ pub async fn serve(services: Arc<Services>, listener: TcpListener, stop: Stop) {
             Either::Right(()) => return,
         };
         let (services, startups) = (services.clone(), startups.clone());
-        mezite_actors::spawn("connection", admit(services, startups, socket, peer)).detach();
+        mezite_actors::spawn_apart("connection", admit(services, startups, socket, peer)).detach();
     }
 }
 

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use futures_util::future::{BoxFuture, FutureExt as _, select};
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
-use mezite_actors::{Latch, spawn};
+use mezite_actors::{Latch, spawn_apart};
 
 use super::gate::{Admission, ConnectionId, Gate, Served};
 
@@ -47,7 +47,7 @@ impl Doors {
         self.gate.insert(id, source, served.clone());
         self.cuts.insert(id, cut.clone());
         let work = connection(served);
-        let task = spawn("connection", async move {
+        let task = spawn_apart("connection", async move {
             select(cut.wait(), Box::pin(work)).await;
         });
         self.closed.push(task.map(move |_| id).boxed());

@@ -131,10 +131,8 @@ enum Flow {
 
 impl<G: Gate> Relay<G> {
     /// Joins two legs that have authenticated.
-    pub fn new(mut client: Leg<Server>, mut node: Leg<Client>, terms: Terms, gate: G) -> Self {
+    pub fn new(client: Leg<Server>, node: Leg<Client>, terms: Terms, gate: G) -> Self {
         let Terms { permits, own, forwards } = terms;
-        client.set_established();
-        node.set_established();
         let idle = Idle { limit: permits.client_idle_timeout, last: Instant::now(), timer: Timer::new() };
         let table = Table::new(permits, own, forwards);
         Self { client, node, table, gate, held: None, full_tap: None, idle }

@@ -7,30 +7,30 @@ use std::cell::RefCell;
 pub const SMALL_BLOCK: usize = 64 * 1024;
 /// Block for an authenticated connection: the largest packet and one large read.
 pub const LARGE_BLOCK: usize = 320 * 1024;
-/// Blocks of the large size that a thread keeps for reuse.
+/// Blocks of each size that a thread keeps for reuse: to make one costs the writing of its zeros.
 const KEPT_BLOCKS: usize = 4;
 
 thread_local! {
-    static FREE: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+    static FREE: RefCell<[Vec<Vec<u8>>; 2]> = const { RefCell::new([Vec::new(), Vec::new()]) };
+}
+
+/// Which list keeps blocks of this size.
+fn shelf(size: usize) -> Option<usize> {
+    [SMALL_BLOCK, LARGE_BLOCK].iter().position(|kept| *kept == size)
 }
 
 fn take_block(size: usize) -> Vec<u8> {
-    if size == LARGE_BLOCK
-        && let Some(block) = FREE.with_borrow_mut(Vec::pop)
-    {
-        return block;
-    }
-    vec![0; size]
+    let kept = shelf(size).and_then(|shelf| FREE.with_borrow_mut(|free| free[shelf].pop()));
+    kept.unwrap_or_else(|| vec![0; size])
 }
 
 fn give_back(block: Vec<u8>) {
-    if block.len() == LARGE_BLOCK {
-        FREE.with_borrow_mut(|free| {
-            if free.len() < KEPT_BLOCKS {
-                free.push(block);
-            }
-        });
-    }
+    let Some(shelf) = shelf(block.len()) else { return };
+    FREE.with_borrow_mut(|free| {
+        if free[shelf].len() < KEPT_BLOCKS {
+            free[shelf].push(block);
+        }
+    });
 }
 
 /// Bytes from the peer: filled at the end by the driver, consumed at the front by the packet layer.

@@ -1,15 +1,13 @@
 //! `aes128-gcm@openssh.com` and `aes256-gcm@openssh.com`: AES-GCM as RFC 5647 lays it out, with OpenSSH's
 //! negotiation.
 
-use aws_lc_rs::aead::{
-    AES_128_GCM as GCM_128, AES_256_GCM as GCM_256, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey,
-};
+mod provider;
 
 use super::{
     BadKeyLength, Cipher, LENGTH_LEN, OpeningKey, SealFailed, SealingKey, TagMismatch, split_packet,
 };
+use provider::{Aead, KeySize, NONCE_LEN, TAG_LEN};
 
-const TAG_LEN: usize = 16;
 const BLOCK_LEN: usize = 16;
 
 /// AES-256-GCM.
@@ -20,8 +18,8 @@ pub(super) const AES_256_GCM: Cipher = Cipher {
     block_len: BLOCK_LEN,
     aead: true,
     aead_tag_len: TAG_LEN,
-    opening: |key, iv, _| Ok(Box::new(GcmKey::new(&GCM_256, key, iv)?)),
-    sealing: |key, iv, _| Ok(Box::new(GcmKey::new(&GCM_256, key, iv)?)),
+    opening: |key, iv, _| Ok(Box::new(GcmKey::new(KeySize::Bits256, key, iv)?)),
+    sealing: |key, iv, _| Ok(Box::new(GcmKey::new(KeySize::Bits256, key, iv)?)),
 };
 
 /// AES-128-GCM.
@@ -32,12 +30,12 @@ pub(super) const AES_128_GCM: Cipher = Cipher {
     block_len: BLOCK_LEN,
     aead: true,
     aead_tag_len: TAG_LEN,
-    opening: |key, iv, _| Ok(Box::new(GcmKey::new(&GCM_128, key, iv)?)),
-    sealing: |key, iv, _| Ok(Box::new(GcmKey::new(&GCM_128, key, iv)?)),
+    opening: |key, iv, _| Ok(Box::new(GcmKey::new(KeySize::Bits128, key, iv)?)),
+    sealing: |key, iv, _| Ok(Box::new(GcmKey::new(KeySize::Bits128, key, iv)?)),
 };
 
 struct GcmKey {
-    key: LessSafeKey,
+    aead: Aead,
     /// Four bytes that stay for the life of the key (RFC 5647 §7.1).
     fixed: [u8; 4],
     /// Counts packets from the value the IV gave; it has nothing to do with the sequence number.
@@ -45,14 +43,10 @@ struct GcmKey {
 }
 
 impl GcmKey {
-    fn new(
-        algorithm: &'static aws_lc_rs::aead::Algorithm,
-        key: &[u8],
-        iv: &[u8],
-    ) -> Result<Self, BadKeyLength> {
+    fn new(size: KeySize, key: &[u8], iv: &[u8]) -> Result<Self, BadKeyLength> {
         let (fixed, counter) = iv.split_first_chunk::<4>().ok_or(BadKeyLength)?;
         Ok(Self {
-            key: LessSafeKey::new(UnboundKey::new(algorithm, key).map_err(|_| BadKeyLength)?),
+            aead: Aead::new(size, key)?,
             fixed: *fixed,
             invocation_counter: u64::from_be_bytes(counter.try_into().map_err(|_| BadKeyLength)?),
         })
@@ -60,13 +54,13 @@ impl GcmKey {
 
     /// The nonce of the next packet. The counter wraps (RFC 5647 §7.1), but keys change long before it
     /// repeats.
-    fn next_nonce(&mut self) -> Nonce {
+    fn next_nonce(&mut self) -> [u8; NONCE_LEN] {
         let mut nonce = [0; NONCE_LEN];
         let (fixed, counter) = nonce.split_at_mut(self.fixed.len());
         fixed.copy_from_slice(&self.fixed);
         counter.copy_from_slice(&self.invocation_counter.to_be_bytes());
         self.invocation_counter = self.invocation_counter.wrapping_add(1);
-        Nonce::assume_unique_for_key(nonce)
+        nonce
     }
 }
 
@@ -78,8 +72,7 @@ impl OpeningKey for GcmKey {
     fn open(&mut self, _sequence_number: u32, packet: &mut [u8]) -> Result<(), TagMismatch> {
         let nonce = self.next_nonce();
         let (length, body, tag) = split_packet(packet, TAG_LEN).ok_or(TagMismatch)?;
-        self.key.open_in_place_separate_tag(nonce, Aad::from(*length), tag, body).map_err(|_| TagMismatch)?;
-        Ok(())
+        self.aead.open(nonce, *length, body, tag)
     }
 }
 
@@ -87,6 +80,6 @@ impl SealingKey for GcmKey {
     fn seal(&mut self, _sequence_number: u32, packet: &mut [u8]) -> Result<(), SealFailed> {
         let nonce = self.next_nonce();
         let (length, body, tag) = split_packet(packet, TAG_LEN).ok_or(SealFailed)?;
-        self.key.seal_in_place_scatter(nonce, Aad::from(*length), body, &[], tag).map_err(|_| SealFailed)
+        self.aead.seal(nonce, *length, body, tag)
     }
 }
