@@ -62,10 +62,34 @@ fn host_key_that_the_node_does_not_show_is_refused_with_both_fingerprints() {
     assert!(message.contains(&fingerprint(&other)), "{message}");
     assert!(message.contains(&scene.sshd.fingerprint()), "{message}");
     scene.mezctl.run(&["nodes", "get", "db-1"]).assert_code(4);
+    assert_mismatch(&scene, "db-1", &other);
 
     // Without the check it is taken as given; from a file as well as from the command line.
     let file = format!("--host-key-file={}", public_key_path(&other).display());
     add(&scene, "db-1", &[&file]).assert_ok();
+}
+
+/// The audit knows that the scene's node did not show `pinned`, and who had asked.
+fn assert_mismatch(scene: &Scene, node: &str, pinned: &std::path::Path) {
+    let event = assert_one_event(scene, "node.hostkey.mismatch", &[("node", node)]);
+    assert_eq!(text(&event, "pinned"), fingerprint(pinned));
+    assert_eq!(text(&event, "seen"), scene.sshd.fingerprint());
+    assert_eq!(text(&event, "outcome"), "refused");
+    assert!(event["actor"].is_u64(), "the operator at the socket: {event}");
+}
+
+#[test]
+fn rotation_to_a_host_key_that_the_node_does_not_show_is_refused_and_audited() {
+    let scene = Scene::start();
+    let other = scene.scratch.join("other");
+    generate_key(&other, KeyType::Ed25519);
+    let before = scene.mezctl.json(&["nodes", "get", "node1"]);
+    let key = format!("--host-key={}", public_key(&other));
+    let said = scene.mezctl.run(&["nodes", "rotate-host-key", "node1", &key, "--verify-host-key"]);
+    said.assert_code(5);
+    assert_mismatch(&scene, "node1", &other);
+    assert_eq!(scene.mezctl.json(&["nodes", "get", "node1"]), before);
+    assert!(scene.mezctl.audit("node.hostkey.rotate").is_empty());
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::thread;
 
 use mezite_fixtures::{Finished, KeyType, Scene, fingerprint, generate_key, public_key};
 use mezite_integration::hostile::{HostKey, HostileNode, Transport, any_key};
-use mezite_integration::{assert_one_event, assert_refused};
+use mezite_integration::{assert_one_event, assert_refused, text};
 use ssh_key::HashAlg;
 
 /// `nodes add` of a node at `port` with this host key, which is verified.
@@ -59,6 +59,11 @@ fn hostile_039_keys_that_are_not_shown_are_not_stored() {
     }
     assert_eq!(scene.mezctl.list(&["nodes", "ls"]).len(), 1);
     assert_eq!(scene.mezctl.audit("node.create").len(), 1, "only the scene's own node");
+    let mismatches = scene.mezctl.audit("node.hostkey.mismatch");
+    let mut nodes: Vec<_> = mismatches.iter().map(|event| text(event, "node")).collect();
+    nodes.sort_unstable();
+    assert_eq!(nodes, ["another-key", "unproven"], "all that is kept is that it was seen, and by whom");
+    assert!(mismatches.iter().all(|event| event["actor"].is_u64()), "{mismatches:#?}");
     scene.assert_alive();
 }
 

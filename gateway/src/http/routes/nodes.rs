@@ -7,6 +7,7 @@ use mezite_actors::time;
 use mezite_api::node::{NodeAdd, NodeSpec, RotateHostKey};
 use mezite_api::{Labels, Node, NodeRef, Problem, ProblemCode, escape};
 use mezite_ca::CaKind;
+use mezite_store::AuditEntry;
 use uuid::Uuid;
 
 use super::Admin;
@@ -44,7 +45,7 @@ async fn create(services: Arc<Services>, operator: Operator, request: Request) -
     if add.verify_host_key {
         let (hostname, addr) = (add.name.clone(), add.addr());
         let spec = NodeSpec { hostname, addr, host_keys: add.host_keys.clone() };
-        verify_host_key(&services, &Node::new(Uuid::nil(), Labels::new(), spec)).await?;
+        verify_host_key(&services, &operator, &Node::new(Uuid::nil(), Labels::new(), spec)).await?;
     }
     Ok(Response::json(201, &services.inventory.add_node(&operator, add).await?))
 }
@@ -60,7 +61,7 @@ async fn rotate_host_key(services: Arc<Services>, operator: Operator, request: R
     if rotate.verify_host_key {
         let mut node = services.inventory.node(&name)?;
         node.spec.host_keys.clone_from(&rotate.host_keys);
-        verify_host_key(&services, &node).await?;
+        verify_host_key(&services, &operator, &node).await?;
     }
     Ok(Response::json(200, &services.inventory.rotate_host_key(&operator, &name, rotate).await?))
 }
@@ -75,14 +76,32 @@ fn named(request: &Request) -> Result<NodeRef, Problem> {
 }
 
 /// Dials the node up to its host key, which must be one of those that are to be pinned.
-async fn verify_host_key(services: &Services, node: &Node) -> Result<(), Problem> {
+async fn verify_host_key(services: &Services, operator: &Operator, node: &Node) -> Result<(), Problem> {
     let host_ca = services.shared.authority.trusted(CaKind::Host).await?;
     let probe = services.dialer.probe_host_key(node, host_ca);
     match time::timeout(VERIFY_TIME, probe).await {
         Ok(Ok(_)) => Ok(()),
-        Ok(Err(error)) => Err(unverified(&error, node)),
+        Ok(Err(error)) => {
+            if let Some(event) = mismatch(&error, operator, node) {
+                services.shared.auditor.record_refusal(event).await;
+            }
+            Err(unverified(&error, node))
+        }
         Err(_) => Err(unseen(node, "no answer in time")),
     }
+}
+
+/// The only trace of a node that shows another host key: nothing else is stored.
+fn mismatch(error: &DialError, operator: &Operator, node: &Node) -> Option<AuditEntry> {
+    let DialError::HostKey { pinned, seen, .. } = error else { return None };
+    let event = AuditEntry::new("node.hostkey.mismatch")
+        .with("actor", operator)
+        .with("outcome", "refused")
+        .with("node", node.spec.hostname.to_string())
+        .with("address", node.spec.addr.to_string())
+        .with("pinned", pinned.as_str())
+        .with("seen", seen.as_str());
+    Some(event)
 }
 
 fn unverified(error: &DialError, node: &Node) -> Problem {
