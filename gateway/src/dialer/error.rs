@@ -50,6 +50,9 @@ pub enum DialError {
     /// The same login was refused a moment ago: the node is not asked again yet.
     #[error("login refused a moment ago")]
     Braked,
+    /// It has taken the connection and exchanged keys, but did not say within this time whether it lets us in.
+    #[error("no answer to the authentication within {} s", .0.as_secs())]
+    Silent(Duration),
     /// Too many connections wait for the node.
     #[error("too many connections wait for it")]
     Queue,
@@ -106,6 +109,10 @@ impl DialError {
                 "mezite: {node} refused login {login}: it does not trust the cluster's CA, or the account does not exist. \
                  See TrustedUserCAKeys, AllowUsers"
             ),
+            Self::Silent(_) => format!(
+                "mezite: cannot reach {node}: {self}. Check sshd on the node, and what it asks to let somebody in \
+                 (PAM, DNS, directories)"
+            ),
             Self::Queue => {
                 format!(
                     "mezite: cannot reach {node}: too many connections wait for it. Try again in a moment"
@@ -133,6 +140,7 @@ impl DialError {
             Self::HostKey { .. } => "host_key",
             Self::Login => "login_refused",
             Self::Braked => "login_braked",
+            Self::Silent(_) => "silent",
             Self::Queue => "queue",
             Self::Handshake(_) => "handshake",
             Self::Credential(_) => "credential",

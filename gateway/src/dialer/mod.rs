@@ -34,6 +34,8 @@ const RESOLVE: Duration = Duration::from_secs(5);
 const CONNECT: Duration = Duration::from_secs(10);
 /// Waiting for a place in a node's queue.
 const QUEUE: Duration = Duration::from_mins(1);
+/// A node's whole part in authentication. Half of what the client has for all of its own, so that the client hears who was slow.
+const AUTHENTICATE: Duration = Duration::from_mins(1);
 /// Attempts at a node that closes before its greeting, and the pause after the first; it doubles.
 const TRIES: u32 = 4;
 const FIRST_PAUSE: Duration = Duration::from_millis(900);
@@ -91,11 +93,11 @@ impl Dialer {
     /// Why the leg does not stand.
     pub async fn dial(&self, dial: &Dial<'_>, host_ca: Arc<TrustedSet>) -> Result<Dialled, DialError> {
         let id = dial.node.id();
+        let slot = time::timeout(QUEUE, self.places.enter(id, dial.user, dial.login)).await;
+        let _slot = slot.ok().flatten().ok_or(DialError::Queue)?;
         if self.places.is_braked(id, dial.user, dial.login) {
             return Err(DialError::Braked);
         }
-        let slot = time::timeout(QUEUE, self.places.enter(id)).await;
-        let _slot = slot.ok().flatten().ok_or(DialError::Queue)?;
         let started = Instant::now();
         let mut pause = FIRST_PAUSE;
         for tries in 1.. {
@@ -110,7 +112,8 @@ impl Dialer {
                 }
                 other => other?,
             };
-            return self.authenticate(greeted, dial).await;
+            let answered = time::timeout(AUTHENTICATE, self.authenticate(greeted, dial)).await;
+            return answered.unwrap_or(Err(DialError::Silent(AUTHENTICATE)));
         }
         Err(DialError::Queue)
     }
@@ -207,7 +210,7 @@ impl Dialer {
             }
             match answer {
                 Ok(Answer::Success) => {
-                    self.places.let_in(id, dial.login, ca);
+                    self.places.let_in(id, dial.user, dial.login, ca);
                     return Ok(Dialled { leg, address, opened_by: ca, witness });
                 }
                 Ok(_) => {}

@@ -1,6 +1,6 @@
 //! What the dialer remembers of each node: who is on the way to it, which CA it trusted last, whom it refused.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,8 @@ use uuid::Uuid;
 const UNAUTHENTICATED: usize = 8;
 /// Connections that may wait for one of these places.
 const WAITING: usize = 512;
-/// So many refusals of a login by a node, within the time, and the node is not asked again for as long.
+/// So many refusals by a node of a user with one login, or with any, within the time, and the node is not asked again for
+/// as long: from about the third failure on, an sshd with penalties shuts out the gateway's address, that is everybody.
 const REFUSALS: u32 = 2;
 const REFUSAL_TIME: Duration = Duration::from_secs(30);
 /// Nodes that are remembered before the idle ones are forgotten.
@@ -28,7 +29,12 @@ struct Place {
     slots: Arc<Semaphore>,
     waiting: usize,
     trusted: Option<CaKind>,
+    /// Logins that were let in: these are not guesses.
+    known: HashSet<String>,
+    /// By user and login, and by user.
     refused: HashMap<String, Refused>,
+    /// Users who try logins that are not known, each one at a time.
+    guessing: HashMap<String, Arc<Semaphore>>,
 }
 
 struct Refused {
@@ -42,7 +48,9 @@ impl Default for Place {
             slots: Arc::new(Semaphore::new(UNAUTHENTICATED)),
             waiting: 0,
             trusted: None,
+            known: HashSet::new(),
             refused: HashMap::new(),
+            guessing: HashMap::new(),
         }
     }
 }
@@ -53,6 +61,15 @@ impl Place {
             && Arc::strong_count(&self.slots) == 1
             && self.refused.values().all(|r| r.is_over(now))
     }
+
+    /// The turns of a user's guesses.
+    fn turns(&mut self, user: &str) -> Arc<Semaphore> {
+        if self.guessing.len() >= LOGINS {
+            self.guessing.retain(|_, turns| Arc::strong_count(turns) > 1);
+        }
+        let turns = self.guessing.entry(user.to_owned());
+        Arc::clone(turns.or_insert_with(|| Arc::new(Semaphore::new(1))))
+    }
 }
 
 impl Refused {
@@ -62,7 +79,11 @@ impl Refused {
 }
 
 /// The right to be on the way to a node; given back when dropped.
-pub struct Slot(#[expect(dead_code, reason = "held for its drop")] SemaphoreGuardArc);
+#[expect(dead_code, reason = "held for its drop")]
+pub struct Slot {
+    place: SemaphoreGuardArc,
+    turn: Option<SemaphoreGuardArc>,
+}
 
 impl Places {
     fn with<T>(&self, node: Uuid, work: impl FnOnce(&mut Place) -> T) -> T {
@@ -74,19 +95,25 @@ impl Places {
         work(places.entry(node).or_default())
     }
 
-    /// Waits for a place. `None`: too many wait already.
-    pub async fn enter(&self, node: Uuid) -> Option<Slot> {
-        let slots = self.with(node, |place| {
+    /// Waits for a place, and where the node is not known to let `login` in, for the end of the user's guess before.
+    /// `None`: too many wait already.
+    pub async fn enter(&self, node: Uuid, user: &str, login: &str) -> Option<Slot> {
+        let (slots, turns) = self.with(node, |place| {
             if place.waiting >= WAITING {
                 return None;
             }
             place.waiting += 1;
-            Some(place.slots.clone())
+            let turns = (!place.known.contains(login)).then(|| place.turns(user));
+            Some((place.slots.clone(), turns))
         })?;
         let waiting = Waiting(self, node);
-        let slot = slots.acquire_arc().await;
+        let turn = match turns {
+            Some(turns) => Some(turns.acquire_arc().await),
+            None => None,
+        };
+        let place = slots.acquire_arc().await;
         drop(waiting);
-        Some(Slot(slot))
+        Some(Slot { place, turn })
     }
 
     /// The CAs to try, the one that worked last first.
@@ -97,11 +124,14 @@ impl Places {
         }
     }
 
-    /// The node has let `login` in with a certificate of this CA.
-    pub fn let_in(&self, node: Uuid, login: &str, ca: CaKind) {
+    /// The node has let `user` in as `login` with a certificate of this CA.
+    pub fn let_in(&self, node: Uuid, user: &str, login: &str, ca: CaKind) {
         self.with(node, |place| {
             place.trusted = Some(ca);
-            place.refused.remove(login);
+            if place.known.len() < LOGINS && !place.known.contains(login) {
+                place.known.insert(login.to_owned());
+            }
+            place.refused.remove(&key(user, login));
         });
     }
 
@@ -112,12 +142,14 @@ impl Places {
             if place.refused.len() >= LOGINS {
                 place.refused.retain(|_, refused| !refused.is_over(now));
             }
-            let fresh = Refused { count: 0, first: now };
-            let entry = place.refused.entry(key(user, login)).or_insert(fresh);
-            if entry.is_over(now) {
-                *entry = Refused { count: 0, first: now };
+            place.known.remove(login);
+            for key in [key(user, login), user.to_owned()] {
+                let entry = place.refused.entry(key).or_insert(Refused { count: 0, first: now });
+                if entry.is_over(now) {
+                    *entry = Refused { count: 0, first: now };
+                }
+                entry.count += 1;
             }
-            entry.count += 1;
         });
     }
 
@@ -125,7 +157,9 @@ impl Places {
     pub fn is_braked(&self, node: Uuid, user: &str, login: &str) -> bool {
         let now = Instant::now();
         self.with(node, |place| {
-            place.refused.get(&key(user, login)).is_some_and(|r| r.count >= REFUSALS && !r.is_over(now))
+            let often =
+                |key: &str| place.refused.get(key).is_some_and(|r| r.count >= REFUSALS && !r.is_over(now));
+            often(&key(user, login)) || (often(user) && !place.known.contains(login))
         })
     }
 }
@@ -157,15 +191,31 @@ mod tests {
         }
         assert!(places.is_braked(node, "alice", "root"));
         assert!(!places.is_braked(node, "bob", "root"), "others are not braked by it");
-        assert!(!places.is_braked(node, "alice", "ubuntu"));
         assert!(!places.is_braked(Uuid::new_v4(), "alice", "root"));
+    }
+
+    #[test]
+    fn hostile_032_guesses_are_counted_together_and_what_is_known_is_no_guess() {
+        let (places, node) = (Places::default(), Uuid::new_v4());
+        places.let_in(node, "bob", "ubuntu", CaKind::OpenSsh);
+        for login in ["a", "b"] {
+            assert!(!places.is_braked(node, "alice", "c"));
+            places.refused(node, "alice", login);
+        }
+        assert!(places.is_braked(node, "alice", "c"), "another login is another guess");
+        assert!(!places.is_braked(node, "alice", "ubuntu"), "the node lets it in");
+        assert!(!places.is_braked(node, "bob", "c"));
+        places.refused(node, "alice", "ubuntu");
+        assert!(places.is_braked(node, "alice", "ubuntu"), "it does not any more");
+        places.let_in(node, "alice", "a", CaKind::OpenSsh);
+        assert!(!places.is_braked(node, "alice", "a"));
     }
 
     #[test]
     fn what_worked_is_tried_first() {
         let (places, node) = (Places::default(), Uuid::new_v4());
         assert_eq!(places.order(node)[0], CaKind::OpenSsh);
-        places.let_in(node, "ubuntu", CaKind::User);
+        places.let_in(node, "alice", "ubuntu", CaKind::User);
         assert_eq!(places.order(node), [CaKind::User, CaKind::OpenSsh]);
     }
 }

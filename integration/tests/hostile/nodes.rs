@@ -3,12 +3,12 @@
 use std::io::Write as _;
 use std::net::Shutdown;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use mezite_fixtures::{FakeNode, Finished, RawClient, Scene, SceneOptions, SshdOptions, eventually};
+use mezite_fixtures::{FakeNode, Finished, RawClient, Scene, SceneOptions, SshdOptions, Way, eventually};
 use mezite_integration::hostile::{HostKey, HostileNode, KexInit, Transport, any_key, listen, secure};
 use mezite_integration::{assert_one_event, assert_refused, text};
-use mezite_ssh::wire::msg;
+use mezite_ssh::wire::{Writer as _, msg};
 
 use crate::ssh_to;
 
@@ -174,4 +174,61 @@ fn hostile_031_node_that_is_full_is_asked_again_a_few_times() {
     assert_one_event(&scene, "connection.close", &[("reason", "no_greeting")]);
     drop(other);
     eventually("the node to have room", || (scene.ssh("true").code == Some(0)).then_some(()));
+}
+
+/// Hears messages until the gateway closes, longer than it waits.
+fn listen_longer(transport: &mut Transport) {
+    transport.stream().set_read_timeout(Some(Duration::from_mins(3))).unwrap();
+    listen(transport);
+}
+
+/// `BANNER` with a word that no person needs.
+fn banner() -> Vec<u8> {
+    let mut message = vec![msg::USERAUTH_BANNER];
+    message.string("one moment").string("");
+    message
+}
+
+#[test]
+fn hostile_031_node_that_does_not_say_whether_it_lets_in_is_named_before_the_client_runs_out_of_time() {
+    let mut scene = Scene::start();
+    let key = any_key();
+    let silent = HostileNode::secured(HostKey::honest(&key), listen_longer);
+    let deaf = HostileNode::start({
+        let key = HostKey::honest(&key);
+        move |transport| {
+            secure(transport, &key);
+            listen_longer(transport);
+        }
+    });
+    let chatty = HostileNode::secured(HostKey::honest(&key), |transport| {
+        for _ in 0..15 {
+            transport.send(&banner());
+            thread::sleep(Duration::from_secs(2));
+        }
+        listen_longer(transport);
+    });
+    let nodes = [("silent", silent), ("deaf", deaf), ("chatty", chatty)];
+    thread::scope(|scope| {
+        for (name, node) in &nodes {
+            node.add_to(&scene, name, Some(key.public_key()));
+            let scene = &scene;
+            scope.spawn(move || {
+                let route = scene.client.route(Way::Direct, scene.login, name);
+                let mut ssh = scene.run_beside(name, route.ssh::<&str>(&[]).arg("true"));
+                let began = Instant::now();
+                while ssh.is_running() {
+                    assert!(began.elapsed() < Duration::from_mins(3), "{name}: {}", ssh.log());
+                    thread::sleep(Duration::from_millis(100));
+                }
+                let why = "no answer to the authentication within 60 s. Check sshd on the node";
+                let log = ssh.log();
+                assert!(log.contains(&format!("mezite: cannot reach {name}: {why}")), "{log}");
+                let fields = [("node", *name), ("outcome", "failed"), ("reason", "silent")];
+                assert_one_event(scene, "connection.close", &fields);
+            });
+        }
+    });
+    assert!(nodes.iter().all(|(_, node)| node.connections() == 1));
+    scene.assert_alive();
 }
