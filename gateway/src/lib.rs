@@ -7,6 +7,8 @@ pub mod connection;
 pub mod dialer;
 mod files;
 pub mod front;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 pub mod http;
 pub mod inventory;
 pub mod leg;

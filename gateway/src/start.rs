@@ -17,7 +17,7 @@ use mezite_store::{AuditEntry, CommitError, OpenError, Options, Store};
 use crate::audit::{Auditor, GATEWAY};
 use crate::authority::{Authority, KeysError};
 use crate::config::Config;
-use crate::connection::{Connections, Services};
+use crate::connection::{Connections, LOCKS, Refusals, Services, enforce_locks};
 use crate::dialer::Dialer;
 use crate::http::{self, Https, TlsSetupError};
 use crate::inventory::{Inventory, InventoryError};
@@ -90,6 +90,7 @@ impl Gateway {
         }
         let own = std::iter::once(addresses.ssh).chain(addresses.https.iter().copied()).collect();
         let socket = config.socket();
+        let refusals = Refusals::new(auditor.clone());
         let shared = Arc::new(Shared {
             config,
             store,
@@ -106,6 +107,7 @@ impl Gateway {
             dialer: Dialer::new(own, Limits::default()),
             recorder,
             connections: Connections::default(),
+            refusals,
             limits: Limits::default(),
         });
         let gateway = Self { services, addresses, socket };
@@ -117,6 +119,10 @@ impl Gateway {
     async fn accept(&self, listeners: Listeners) -> Result<(), StartError> {
         let Listeners { ssh, https, admin, .. } = listeners;
         let shared = &self.services.shared;
+        let (services, changes) = (self.services.clone(), self.services.inventory.watch_locks()?);
+        shared.supervisor.task::<std::convert::Infallible, _, _>(LOCKS, move |_, stop: Stop| {
+            enforce_locks(services, changes, stop)
+        });
         let tls = http::acceptor(&shared.authority).await?;
         let door = Https { app: http::public(shared), authority: shared.authority.clone(), connect: None };
         for listener in https {
@@ -160,11 +166,12 @@ impl Gateway {
         }
         self.services
             .connections
-            .cut_all("disconnected: this gateway is stopping. Connect again in a moment");
+            .cut_all("stopping", "disconnected: this gateway is stopping. Connect again in a moment");
         let gone = std::time::Instant::now() + CUT;
         while self.services.connections.count().0 > 0 && std::time::Instant::now() < gone {
             mezite_actors::time::sleep(Duration::from_millis(20)).await;
         }
+        self.services.refusals.close().await;
         let event = AuditEntry::new("gateway.stop").with("actor", GATEWAY).with("outcome", "ok");
         if let Err(error) = shared.auditor.record(event).await {
             log::error!(error:%; "the end of the gateway could not be audited");

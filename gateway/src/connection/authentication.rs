@@ -18,7 +18,7 @@ use mezite_store::AuditEntry;
 use super::{Origin, Services, Way, events, is_goodbye};
 use crate::authority::{NodeCa, NodeCredentialOrder};
 use crate::dialer::{Dial, DialError, Dialled};
-use crate::inventory::{AccessRequest, Grant, Subject};
+use crate::inventory::{AccessRequest, Grant, Holding, Subject};
 use crate::leg::{Leg, LegError};
 use crate::race::race;
 
@@ -34,6 +34,19 @@ pub(crate) struct Entered {
     pub(crate) certificate: Verified<UserCertificate>,
     /// The node leg.
     pub(crate) dialled: Dialled,
+}
+
+impl Entered {
+    /// What the connection is held by.
+    pub(super) fn holding(&self, origin: &Origin) -> Holding {
+        Holding {
+            user: self.grant.user.name.clone(),
+            login: self.grant.login.clone(),
+            node: self.grant.node.id(),
+            source: origin.source.ip(),
+            sessions: Vec::new(),
+        }
+    }
 }
 
 /// What becomes of one request.
@@ -93,19 +106,21 @@ impl<'a> Authentication<'a> {
     /// The client is gone or was cut without having come in.
     pub(crate) fn failed(&self, error: &LegError) {
         log::debug!(conn:% = self.origin.id, error:%; "a client did not come in");
-        let protocol = matches!(error, LegError::Engine(mezite_ssh::Error::Misbehaved(_)));
-        if self.audited || (!self.asked && !protocol) {
+        let fault = fault(error);
+        if self.audited || (!self.asked && fault.is_none()) {
             return;
         }
-        let reason = match error {
-            _ if protocol => "protocol",
-            LegError::Engine(mezite_ssh::Error::TooManyAttempts) => "too_many_attempts",
-            LegError::Engine(mezite_ssh::Error::TimedOut(_)) => "timeout",
-            error if is_goodbye(error) => "no_certificate",
-            _ => "error",
+        let (kind, reason) = match (fault, error) {
+            (Some(reason), _) => ("access.refuse", reason),
+            (None, LegError::Engine(mezite_ssh::Error::TooManyAttempts)) => {
+                ("auth.fail", "too_many_attempts")
+            }
+            (None, LegError::Engine(mezite_ssh::Error::TimedOut(_))) => ("auth.fail", "timeout"),
+            (None, error) if is_goodbye(error) => ("auth.fail", "no_certificate"),
+            (None, _) => ("auth.fail", "error"),
         };
-        let kind = if protocol { "access.refuse" } else { "auth.fail" };
-        self.services.shared.auditor.note(events::refused(kind, &self.origin, reason));
+        let ip = self.origin.source.ip();
+        self.services.refusals.note(ip, events::refused(kind, &self.origin, reason));
     }
 
     async fn judge(&mut self, request: &Request) -> Judgement {
@@ -291,6 +306,18 @@ impl<'a> Authentication<'a> {
             credentials: &credentials,
         };
         self.services.dialer.dial(&dial, host_ca).await
+    }
+}
+
+/// The word for what no client does that follows the protocol, asked or not.
+fn fault(error: &LegError) -> Option<&'static str> {
+    use mezite_ssh::Error;
+    match error {
+        LegError::Engine(Error::Misbehaved(_) | Error::TooLarge | Error::Corrupt | Error::NotSsh) => {
+            Some("protocol")
+        }
+        LegError::Engine(Error::Incompatible { .. }) => Some("algorithms"),
+        LegError::Engine(_) | LegError::Closed | LegError::Socket(_) => None,
     }
 }
 

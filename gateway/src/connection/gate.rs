@@ -13,6 +13,7 @@ use mezite_actors::time::Timer;
 use mezite_ca::{UserCertificate, Verified};
 use mezite_recording::{Header, Kind, SessionId, command_text};
 use rand_core::{OsRng, RngCore};
+use uuid::Uuid;
 
 use super::authentication::restricted;
 use super::live::LiveConnection;
@@ -75,7 +76,7 @@ impl Gate for ConnectionGate {
     }
 
     fn start(&mut self, starting: Starting) -> BoxFuture<'static, Result<Option<Box<dyn Tap>>, Refused>> {
-        self.live.count_session(1);
+        self.live.session_begun(Uuid::from_bytes(*starting.id.as_bytes()));
         start(self.services.clone(), self.holder.clone(), starting).boxed()
     }
 
@@ -83,7 +84,7 @@ impl Gate for ConnectionGate {
         if let Notice::SessionEnded { session, .. } = &notice
             && session.kind().is_some()
         {
-            self.live.count_session(-1);
+            self.live.session_ended(Uuid::from_bytes(*session.id.as_bytes()));
         }
         if let Notice::HostKeysSeen(keys) = &notice {
             self.sight.host_keys(keys);
@@ -114,9 +115,9 @@ impl Gate for ConnectionGate {
             return Poll::Ready(origin.line(text));
         }
         if Pin::new(self.live.cut()).poll(cx).is_ready() {
-            self.cut_reason = Some("cut");
-            let text = self.live.cut_line().unwrap_or_else(|| "disconnected".to_owned());
-            return Poll::Ready(origin.line(&text));
+            let cut = self.live.why();
+            self.cut_reason = Some(cut.as_ref().map_or("cut", |cut| cut.reason));
+            return Poll::Ready(origin.line(cut.as_ref().map_or("disconnected", |cut| &cut.line)));
         }
         Poll::Pending
     }

@@ -7,17 +7,25 @@ use mezite_actors::{Latch, Wait};
 use mezite_api::UserName;
 use uuid::Uuid;
 
-use super::authentication::Entered;
+use crate::inventory::Holding;
 
 /// All of them.
 #[derive(Clone, Default)]
 pub struct Connections(Arc<Mutex<HashMap<Uuid, Entry>>>);
 
 struct Entry {
-    user: UserName,
-    sessions: u64,
-    cut: Latch,
-    line: Option<String>,
+    holding: Holding,
+    latch: Latch,
+    cut: Option<Cut>,
+}
+
+/// Why a connection must be cut.
+#[derive(Debug, Clone)]
+pub(super) struct Cut {
+    /// The word for the audit.
+    pub(super) reason: &'static str,
+    /// What the person reads.
+    pub(super) line: String,
 }
 
 /// One of them, until it is dropped.
@@ -32,32 +40,46 @@ impl Connections {
         work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    pub(super) fn enter(&self, id: Uuid, entered: &Entered) -> LiveConnection {
-        let cut = Latch::new();
-        let wait = cut.wait();
-        let entry = Entry { user: entered.grant.user.name.clone(), sessions: 0, cut, line: None };
-        self.with(|all| all.insert(id, entry));
-        LiveConnection { id, connections: self.clone(), cut: wait }
+    pub(super) fn enter(&self, id: Uuid, holding: Holding) -> LiveConnection {
+        let latch = Latch::new();
+        let cut = latch.wait();
+        self.with(|all| all.insert(id, Entry { holding, latch, cut: None }));
+        LiveConnection { id, connections: self.clone(), cut }
     }
 
     /// Connections of a user.
     pub fn of_user(&self, user: &UserName) -> usize {
-        self.with(|all| all.values().filter(|entry| entry.user == *user).count())
+        self.with(|all| all.values().filter(|entry| entry.holding.user == *user).count())
     }
 
     /// Connections, and sessions on them.
     pub fn count(&self) -> (u64, u64) {
-        self.with(|all| (all.len() as u64, all.values().map(|entry| entry.sessions).sum()))
+        let sessions = |entry: &Entry| entry.holding.sessions.len() as u64;
+        self.with(|all| (all.len() as u64, all.values().map(sessions).sum()))
     }
 
-    /// Cuts all of them, with a line for the people.
-    pub fn cut_all(&self, line: &str) {
-        self.with(|all| {
-            for entry in all.values_mut() {
-                entry.line = Some(line.to_owned());
-                entry.cut.set();
-            }
-        });
+    /// What each of them is held by.
+    pub(super) fn holdings(&self) -> Vec<(Uuid, Holding)> {
+        self.with(|all| all.iter().map(|(id, entry)| (*id, entry.holding.clone())).collect())
+    }
+
+    /// Cuts one of them, if it still lives.
+    pub(super) fn cut(&self, id: Uuid, cut: Cut) {
+        self.with(|all| all.get_mut(&id).map(|entry| entry.cut(cut)));
+    }
+
+    /// Cuts all of them, with a word for the audit and a line for the people.
+    pub fn cut_all(&self, reason: &'static str, line: &str) {
+        let cut = Cut { reason, line: line.to_owned() };
+        self.with(|all| all.values_mut().for_each(|entry| entry.cut(cut.clone())));
+    }
+}
+
+impl Entry {
+    /// The first reason stands.
+    fn cut(&mut self, cut: Cut) {
+        self.cut.get_or_insert(cut);
+        self.latch.set();
     }
 }
 
@@ -68,17 +90,22 @@ impl LiveConnection {
     }
 
     /// Why it must.
-    pub(super) fn cut_line(&self) -> Option<String> {
-        self.connections.with(|all| all.get(&self.id).and_then(|entry| entry.line.clone()))
+    pub(super) fn why(&self) -> Option<Cut> {
+        self.connections.with(|all| all.get(&self.id).and_then(|entry| entry.cut.clone()))
     }
 
-    /// A session has begun (`1`) or ended (`-1`).
-    pub(super) fn count_session(&self, by: i64) {
-        self.connections.with(|all| {
-            if let Some(entry) = all.get_mut(&self.id) {
-                entry.sessions = entry.sessions.saturating_add_signed(by);
-            }
-        });
+    /// A session has begun.
+    pub(super) fn session_begun(&self, session: Uuid) {
+        self.holding(|holding| holding.sessions.push(session));
+    }
+
+    /// A session has ended.
+    pub(super) fn session_ended(&self, session: Uuid) {
+        self.holding(|holding| holding.sessions.retain(|other| *other != session));
+    }
+
+    fn holding(&self, change: impl FnOnce(&mut Holding)) {
+        self.connections.with(|all| all.get_mut(&self.id).map(|entry| change(&mut entry.holding)));
     }
 }
 

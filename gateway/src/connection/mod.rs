@@ -4,9 +4,13 @@ mod authentication;
 mod events;
 mod gate;
 mod live;
+mod locks;
+mod refusals;
 mod seen;
 
 pub use live::{Connections, LiveConnection};
+pub use locks::{LOCKS, enforce as enforce_locks};
+pub use refusals::Refusals;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -44,6 +48,8 @@ pub struct Services {
     pub recorder: Recorder,
     /// What lives now.
     pub connections: Connections,
+    /// Who writes down those who never said who they are.
+    pub refusals: Refusals,
     /// Deadlines and volumes of both legs.
     pub limits: Limits,
 }
@@ -143,7 +149,9 @@ impl Services {
             forwards: entered.certificate.permits.port_forwarding
                 || entered.certificate.permits.listed_forwarding,
         };
-        let live = self.connections.enter(origin.id, &entered);
+        let holding = entered.holding(&origin);
+        let live = self.connections.enter(origin.id, holding.clone());
+        self.cut_if_locked(origin.id, holding).await;
         let opened = events::Opened::new(&origin, &entered, &leg);
         let mut sight = Sight::new(&entered);
         sight.keep(&self);

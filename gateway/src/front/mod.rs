@@ -39,6 +39,18 @@ struct Sniffed {
     source: SocketAddr,
 }
 
+/// How long the `CONNECT` head at the beginning of `bytes` is, where it is one.
+#[cfg(fuzzing)]
+pub(crate) fn connect_head_len(bytes: &[u8]) -> Option<usize> {
+    connect::decode(bytes).ok()?.map(|connect| connect.head)
+}
+
+/// How long the PROXY header at the beginning of `bytes` is, where it is one.
+#[cfg(fuzzing)]
+pub(crate) fn proxy_header_len(bytes: &[u8]) -> Option<usize> {
+    proxy_header::decode(bytes).ok()?.map(|header| header.length)
+}
+
 /// Accepts until the front drains. What is connected lives on.
 pub async fn serve(services: Arc<Services>, listener: TcpListener, stop: Stop) {
     let startups = Startups::default();

@@ -21,3 +21,11 @@ pub use request::{Caller, Method, Query, Request};
 pub use response::{Body, Response};
 pub use routes::{administration, public};
 pub use tls::{TlsSetupError, acceptor};
+
+/// Finds and parses the head at the beginning of `bytes`.
+#[cfg(fuzzing)]
+pub(crate) fn read_head(bytes: &[u8]) {
+    if let Some(length) = head::head_len(bytes) {
+        let _ = head::Head::parse(&bytes[..length]);
+    }
+}

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use mezite_access::Permits;
 use mezite_api::{Login, Node, NodeRef, User, UserName, escape};
+use uuid::Uuid;
 
 /// The holder of a certificate that was verified.
 #[derive(Debug, Clone)]
@@ -27,6 +28,21 @@ pub struct AccessRequest {
     pub login: Login,
     /// On which node, as it was asked.
     pub node: NodeRef,
+}
+
+/// What a connection that lives is held by: a lock on any of it cuts the connection.
+#[derive(Debug, Clone)]
+pub struct Holding {
+    /// Who.
+    pub user: UserName,
+    /// As which local account.
+    pub login: Login,
+    /// On which node.
+    pub node: Uuid,
+    /// From where.
+    pub source: IpAddr,
+    /// The sessions that run on it.
+    pub sessions: Vec<Uuid>,
 }
 
 /// Access.
@@ -121,6 +137,17 @@ impl Refusal {
                 "access refused: your roles ask for {what}, which this gateway does not offer. Ask an administrator"
             ),
             _ => self.user_line(user),
+        }
+    }
+
+    /// What the person reads whose connection it cuts.
+    pub fn cut_line(&self) -> String {
+        match self {
+            Self::Locked(Some(message)) => {
+                format!("disconnected: locked: {}. Ask an administrator", escape(message))
+            }
+            Self::Locked(None) => "disconnected: locked. Ask an administrator".into(),
+            _ => "disconnected: the gateway cannot tell whether you are locked. Try again later".into(),
         }
     }
 

@@ -8,9 +8,10 @@ use mezite_actors::{Actor, Context, Kind, Rank, Reply};
 use mezite_api::explain::Explanation;
 use mezite_api::{Target, User, UserName};
 use mezite_store::{Store, Watch};
+use uuid::Uuid;
 
 use super::InventoryError;
-use super::access::{AccessRequest, Grant, Refusal, Subject};
+use super::access::{AccessRequest, Grant, Holding, Refusal, Subject};
 use super::memory::Memory;
 use super::view::View;
 
@@ -21,6 +22,7 @@ pub(super) enum Message {
     Explain(UserName, Box<Target>, Reply<Result<Explanation, InventoryError>>),
     Issuance(UserName, Option<IpAddr>, Reply<Result<Issuance, Refusal>>),
     Permits(UserName, Resource, Verb, Reply<Result<bool, Refusal>>),
+    Locked(Vec<(Uuid, Holding)>, Reply<Result<Vec<(Uuid, Refusal)>, InventoryError>>),
 }
 
 /// Decides from memory, and from the store where it is about nodes.
@@ -81,6 +83,9 @@ impl Actor for Decider {
             }
             Message::Issuance(user, source, reply) => {
                 reply.answer(self.decide(|view| view.issuance(&user, source)));
+            }
+            Message::Locked(connections, reply) => {
+                reply.answer(self.view().map(|view| view.locked(connections)));
             }
             Message::Permits(user, resource, verb, reply) => {
                 reply.answer(self.decide(|view| view.permits(&user, resource, verb)));

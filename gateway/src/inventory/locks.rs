@@ -1,14 +1,42 @@
 //! Changes of locks, and lists of them.
 
+use std::sync::Arc;
+
+use futures_util::StreamExt as _;
 use jiff::{SignedDuration, Timestamp};
 use mezite_api::lock::LockAdd;
 use mezite_api::{Lock, LockTarget};
-use mezite_store::{AuditEntry, Batch, Keyspace, Precondition};
+use mezite_store::{AuditEntry, Batch, Change, Keyspace, Lagged, Precondition, Watch};
 use uuid::Uuid;
 
 use super::{Inventory, InventoryError, Operator, record};
 
+/// Tells when a lock has changed, or whom it is about.
+pub struct LockWatch(Watch);
+
+impl LockWatch {
+    /// Ready after such a change, or where some may have been missed; `None` once the store is closed.
+    pub async fn changed(&mut self) -> Option<()> {
+        let concerns = |change: &Result<Arc<Change>, Lagged>| match change {
+            Ok(change) => matches!(change.keyspace, Keyspace::Locks | Keyspace::Users),
+            Err(Lagged { .. }) => true,
+        };
+        while !concerns(&self.0.next().await?) {}
+        // One answer for all that has come by now.
+        while self.0.try_next().is_some() {}
+        Some(())
+    }
+}
+
 impl Inventory {
+    /// Watches from now on.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn watch_locks(&self) -> Result<LockWatch, InventoryError> {
+        Ok(LockWatch(self.store.watch(self.store.revision()?)))
+    }
+
     /// The locks that are in force, oldest first.
     pub fn locks(&self) -> Result<Vec<Lock>, InventoryError> {
         let now = Timestamp::now();

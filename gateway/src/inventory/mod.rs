@@ -27,12 +27,14 @@ use mezite_api::explain::Explanation;
 use mezite_api::{NodeRef, Target, User, UserName};
 use mezite_store::Store;
 use serde_json::Value;
+use uuid::Uuid;
 
 use actor::{Decider, Message};
 use memory::Memory;
 
-pub use access::{AccessRequest, Grant, Refusal, Subject};
+pub use access::{AccessRequest, Grant, Holding, Refusal, Subject};
 pub use error::InventoryError;
+pub use locks::LockWatch;
 
 /// How long a decision may take; it takes microseconds.
 const ASK_TIME: Duration = Duration::from_secs(10);
@@ -108,6 +110,17 @@ impl Inventory {
         self.decision(|reply| Message::Permits(user, resource, verb, reply)).await
     }
 
+    /// Those of the connections that live which a lock is about, each with what is to be said.
+    ///
+    /// # Errors
+    /// Nobody answers, or the store cannot be read: nothing is known then.
+    pub async fn locked(
+        &self,
+        connections: Vec<(Uuid, Holding)>,
+    ) -> Result<Vec<(Uuid, Refusal)>, InventoryError> {
+        self.addr.ask(|reply| Message::Locked(connections, reply), ASK_TIME).await?
+    }
+
     async fn decision<R>(
         &self,
         message: impl FnOnce(mezite_actors::Reply<Result<R, Refusal>>) -> Message,
@@ -117,7 +130,7 @@ impl Inventory {
     }
 
     /// The one node that an operator names.
-    fn find_id(&self, node: &NodeRef) -> Result<uuid::Uuid, InventoryError> {
+    fn find_id(&self, node: &NodeRef) -> Result<Uuid, InventoryError> {
         let found = self.store.read(|snapshot| index::candidates(snapshot, node, &self.cluster))?;
         match found.as_slice() {
             [] => Err(InventoryError::NotFound("node")),

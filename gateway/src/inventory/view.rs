@@ -12,8 +12,9 @@ use mezite_api::explain::Explanation;
 use mezite_api::user::UserKind;
 use mezite_api::{Labels, LockTarget, Login, Node, NodeRef, Target, User, UserName};
 use mezite_store::{ReadError, Store};
+use uuid::Uuid;
 
-use super::access::{AccessRequest, Grant, Refusal, Subject};
+use super::access::{AccessRequest, Grant, Holding, Refusal, Subject};
 use super::memory::{Memory, UserEntry};
 use super::{InventoryError, index};
 
@@ -135,15 +136,26 @@ impl View<'_> {
         if user.disabled {
             return Err(Refusal::Disabled);
         }
-        self.check_locks(|target| match target {
-            LockTarget::User(name) => *name == user.name,
-            LockTarget::Bot(name) => *name == user.name && user.kind == UserKind::Bot,
-            LockTarget::Role(role) => user.roles.contains(role),
-            LockTarget::SourceIp(ip) => {
-                source.is_some_and(|source| source.to_canonical() == ip.to_canonical())
-            }
-            _ => false,
-        })
+        self.check_locks(|target| is_about(target, user, source))
+    }
+
+    /// Those that a lock is about. A user who is gone has no roles, but still a name.
+    pub(super) fn locked(&self, connections: Vec<(Uuid, Holding)>) -> Vec<(Uuid, Refusal)> {
+        let locked = |(id, held): (Uuid, Holding)| {
+            let user = self.memory.user(&held.user).map(|entry| &entry.user);
+            let checked = self.check_locks(|target| match target {
+                LockTarget::User(name) => *name == held.user,
+                LockTarget::Login(login) => *login == held.login,
+                LockTarget::Node(node) => *node == held.node,
+                LockTarget::Session(session) => held.sessions.contains(session),
+                other => match user {
+                    Some(user) => is_about(other, user, Some(held.source)),
+                    None => is_source(other, held.source),
+                },
+            });
+            Some((id, checked.err()?))
+        };
+        connections.into_iter().filter_map(locked).collect()
     }
 
     fn check_locks(&self, concerns: impl Fn(&LockTarget) -> bool) -> Result<(), Refusal> {
@@ -159,6 +171,20 @@ impl View<'_> {
             ids.into_iter().filter_map(|id| index::read(snapshot, id).transpose()).collect()
         })
     }
+}
+
+/// Whether a lock is about a user, whatever is asked for.
+fn is_about(target: &LockTarget, user: &User, source: Option<IpAddr>) -> bool {
+    match target {
+        LockTarget::User(name) => *name == user.name,
+        LockTarget::Bot(name) => *name == user.name && user.kind == UserKind::Bot,
+        LockTarget::Role(role) => user.roles.contains(role),
+        other => source.is_some_and(|source| is_source(other, source)),
+    }
+}
+
+fn is_source(target: &LockTarget, source: IpAddr) -> bool {
+    matches!(target, LockTarget::SourceIp(ip) if ip.to_canonical() == source.to_canonical())
 }
 
 /// Of several nodes with one address those count that the user may see: others would be told apart by the answer.

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use futures_util::future::{BoxFuture, poll_fn};
+use futures_util::future::{BoxFuture, join, poll_fn};
 use mezite_access::{OwnSshd, Permits};
 use mezite_actors::time::Timer;
 use mezite_api::escape;
@@ -31,7 +31,10 @@ use mezite_ssh::wire::msg;
 use crate::leg::{Leg, LegError};
 pub use channel::Side;
 pub use table::Violation;
+#[cfg(not(fuzzing))]
 use table::{Hold, Table, Verdict};
+#[cfg(fuzzing)]
+pub use table::{Hold, Table, Verdict};
 
 /// Rounds of work before other tasks get their turn.
 const MAX_ROUNDS: usize = 32;
@@ -353,6 +356,11 @@ impl<G: Gate> Relay<G> {
         }
         if gone != Some(Side::Node) {
             self.node.engine.disconnect(code, &text);
+        }
+        if matches!(end, End::Cut(_)) {
+            // Who is shut out is not waited for.
+            join(self.client.say_farewell(), self.node.say_farewell()).await;
+            return;
         }
         let _ = mezite_actors::time::timeout(LAST_WORDS, self.client.flush()).await;
         self.node.say_farewell().await;

@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use mezite_fixtures::{Gateway, Scene, eventually};
 use mezite_integration::hostile::{
-    Answer, HostileClient, KexInit, METHODS, Transport, certificate_name, tls,
+    Answer, Attempt, HostileClient, KexInit, Key as _, METHODS, Signed, Theft, Transport, assert_trail,
+    certificate_name, events_of, tls,
 };
-use mezite_integration::noise;
+use mezite_integration::{noise, text};
 use mezite_ssh::wire::msg;
 
 /// What a connection can do, plain or over TLS.
@@ -256,28 +257,146 @@ fn hostile_026_deadlines_of_the_handshake_end_every_stage() {
     scene.assert_alive();
 }
 
-#[test]
-fn hostile_026_clients_that_vanish_leave_nothing_behind() {
-    let mut scene = Scene::start();
-    let gateway = scene.gateway.ssh();
-    scene.ssh("true").assert_ok();
-    let before = open_files(&scene.gateway);
-    for round in 0..400 {
-        for stage in 0..STAGES.len() {
-            // The first stages cost nearly nothing, the later ones a key exchange.
-            if stage < 2 || round % 10 == 0 {
-                drop(go_as_far_as(stage, gateway));
-            }
+/// What a client that has exchanged keys does before it vanishes, for the label.
+const LATER: [&str; 4] = ["the service", "a failure", "a question", "a signature in hand"];
+
+/// A client that exchanges keys and then goes so far. `theft` has a certificate for it that would do.
+fn go_on_to(stage: usize, theft: &Theft) -> HostileClient {
+    let mut client = HostileClient::connect(theft.scene.gateway.ssh());
+    let blob = theft.good().signed(&theft.keys.user);
+    let user = format!("{}@untouched", theft.scene.login);
+    match stage {
+        0 => {}
+        1 => {
+            client.request(user.as_bytes(), "ssh-connection", "none", b"");
+            assert_eq!(client.answer(), Answer::Failure(METHODS.to_owned(), false));
         }
-        if round % 20 == 0 {
-            let mut client = HostileClient::connect(gateway);
-            client.request(b"root@node1", "ssh-connection", "none", b"");
-            if round % 40 == 0 {
-                assert_eq!(client.answer(), Answer::Failure(METHODS.to_owned(), false));
-            }
+        2 => {
+            let taken = client.query(&user, &certificate_name("ssh-ed25519"), &blob);
+            assert_eq!(taken, Answer::KeyTaken(blob));
+        }
+        // The answer, a refusal since the user is locked, is not waited for.
+        _ => {
+            let request = Signed::new(&client, &user, &blob, &theft.subject);
+            let signature = theft.subject.signature_of(&request.message());
+            client.send(&request.with_signature(&signature));
         }
     }
-    eventually("every descriptor to be given back", || (open_files(&scene.gateway) <= before).then_some(()));
-    assert_eq!(scene.sshd.connections(), 1);
-    scene.assert_alive();
+    client
+}
+
+#[test]
+fn hostile_026_ten_thousand_clients_that_vanish_leave_nothing_behind() {
+    let mut theft = Theft::new();
+    theft.scene.ssh("true").assert_ok();
+    theft.scene.mezctl.ok(&["locks", "add", "--login", theft.scene.login]);
+    let gateway = theft.scene.gateway.ssh();
+    let before = Traces::of(&theft.scene.gateway);
+    // Those that cost next to nothing more often than those that cost a key exchange: 10 000 in all.
+    let (shared, begun) = (&theft, [4000, 3000, 1200, 500, 300]);
+    thread::scope(|scope| {
+        for (stage, times) in begun.into_iter().enumerate() {
+            scope.spawn(move || (0..times).for_each(|_| drop(go_as_far_as(stage, gateway))));
+        }
+        for stage in 0..LATER.len() {
+            scope.spawn(move || (0..250).for_each(|_| drop(go_on_to(stage, shared))));
+        }
+    });
+    eventually("descriptors and threads to be given back", || {
+        Traces::of(&theft.scene.gateway).are_within(&before).then_some(())
+    });
+    // All places of the source are free: as many as it may hold are held, and none is cut for another.
+    let mut held: Vec<Transport> = (0..120).map(|_| Transport::connect(gateway)).collect();
+    for one in &mut held {
+        assert!(one.exchange_lines(), "a place was not given back");
+    }
+    drop(held);
+    let locks = theft.scene.mezctl.list(&["locks", "ls"]);
+    theft.scene.mezctl.ok(&["locks", "rm", text(&locks[0], "id")]);
+    assert_eq!(theft.untouched.connections(), 0);
+    theft.scene.assert_alive();
+}
+
+/// What a process holds while somebody is there: descriptors and threads. A timer is in one task, a task in memory.
+struct Traces {
+    files: usize,
+    threads: usize,
+}
+
+impl Traces {
+    fn of(gateway: &Gateway) -> Self {
+        let threads = fs::read_dir(format!("/proc/{}/task", gateway.pid())).unwrap().count();
+        Self { files: open_files(gateway), threads }
+    }
+
+    fn are_within(&self, before: &Self) -> bool {
+        // Threads for blocking work stay for a while, a bounded number.
+        self.files <= before.files && self.threads <= before.threads + 16
+    }
+}
+
+/// A packet in the clear whose padding is longer than the packet.
+const CORRUPT: [u8; 16] = [0, 0, 0, 12, 255, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+
+#[test]
+fn hostile_102_each_fault_before_authentication_leaves_one_event() {
+    let mut scene = Scene::start();
+    let gateway = scene.gateway.ssh();
+    let mut attempts = Vec::new();
+    let mut fault = |label: &str, event: &str, say: &dyn Fn(&mut Transport)| {
+        let mut transport = Transport::connect(gateway);
+        attempts.push(Attempt::new(label, transport.local(), event));
+        say(&mut transport);
+        hear_to_close(label, transport.stream());
+    };
+    let after_line = |bytes: &'static [u8]| {
+        move |transport: &mut Transport| {
+            assert!(transport.exchange_lines());
+            transport.say(bytes);
+        }
+    };
+    fault("SSH 1.5", "access.refuse protocol", &|transport| transport.say(b"SSH-1.5-old\r\n"));
+    fault("too large", "access.refuse protocol", &after_line(&[0, 0, 0x88, 0xb9, 4]));
+    fault("too large by far", "access.refuse protocol", &after_line(&[0xff; 16]));
+    fault("bad padding", "access.refuse protocol", &after_line(&CORRUPT));
+    fault("nothing in common", "access.refuse algorithms", &|transport| {
+        assert!(transport.exchange_lines());
+        let mut proposal = KexInit::new("ssh-ed25519");
+        "diffie-hellman-group1-sha1".clone_into(&mut proposal.methods);
+        transport.propose(&proposal);
+    });
+    let mut client = HostileClient::secured(gateway);
+    attempts.push(Attempt::new("a wrong tag", client.source(), "access.refuse protocol"));
+    client.transport().say(&[&[0, 0, 0, 32][..], &[0; 48]].concat());
+    hear_to_close("a wrong tag", client.transport().stream());
+    // Who only looks, and leaves, has done nothing.
+    let mut guest = Transport::connect(gateway);
+    assert!(guest.exchange_lines());
+    assert_trail(&mut scene, &attempts);
+    assert!(events_of(&scene.mezctl.list(&["audit", "ls"]), guest.local()).is_empty());
+}
+
+#[test]
+fn hostile_102_flood_before_authentication_is_summed_up() {
+    let mut scene = Scene::start();
+    for _ in 0..130 {
+        let mut transport = Transport::connect(scene.gateway.ssh());
+        assert!(transport.exchange_lines());
+        transport.say(&CORRUPT);
+        hear_to_close("a corrupt packet", transport.stream());
+    }
+    // A stop, like the end of the minute, writes down what was only counted.
+    scene.gateway.restart();
+    let of = |kind: &str, reason: &str| {
+        let mut events = scene.mezctl.audit(kind);
+        events.retain(|event| event["reason"] == reason);
+        events
+    };
+    assert_eq!(of("access.refuse", "protocol").len(), 100);
+    let [sum] = &of("auth.fail", "flood")[..] else { panic!("one sum") };
+    assert_eq!((&sum["events"], text(sum, "source")), (&30.into(), "127.0.0.1"));
+    // What is decided about somebody who is known is never only counted.
+    scene.mezctl.ok(&["locks", "add", "--user=alice"]);
+    scene.ssh("true").assert_code(255);
+    assert_eq!(of("access.refuse", "locked").len(), 1);
 }

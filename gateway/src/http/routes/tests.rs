@@ -18,7 +18,7 @@ use super::*;
 use crate::audit::Auditor;
 use crate::authority::Authority;
 use crate::config::{Config, Layer};
-use crate::connection::Connections;
+use crate::connection::{Connections, Refusals};
 use crate::dialer::Dialer;
 use crate::http::request::Query;
 use crate::http::response::{Body, Response};
@@ -80,9 +80,11 @@ fn services(folder: &Path) -> Services {
     let supervisor = Supervisor::new();
     let authority = Authority::start(&supervisor, &store, &config).unwrap();
     let inventory = Inventory::start(&supervisor, &store, "example").unwrap();
+    let auditor = Auditor::new(store.clone());
+    let refusals = Refusals::new(auditor.clone());
     let shared = Shared {
         config,
-        auditor: Auditor::new(store.clone()),
+        auditor,
         store,
         supervisor,
         authority,
@@ -96,6 +98,7 @@ fn services(folder: &Path) -> Services {
         dialer: Dialer::new(Vec::new(), Limits::default()),
         recorder: Recorder::start(&folder.join("recordings")).unwrap().0,
         connections: Connections::default(),
+        refusals,
         limits: Limits::default(),
     }
 }

@@ -1,0 +1,61 @@
+//! Locks on what lives: the inventory says whom one is about, and those are cut.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use futures_util::future::Either;
+use mezite_actors::{Kind, Rank, Stop, time};
+use uuid::Uuid;
+
+use super::Services;
+use super::live::Cut;
+use crate::inventory::{Holding, LockWatch, Refusal};
+use crate::race::race;
+
+/// The task, for the supervisor. It goes on while the doors drain: what lives then can still be locked.
+pub const LOCKS: Kind = Kind { name: "locks", rank: Rank::Recorder, capacity: 1 };
+
+/// Before the inventory is asked again that did not answer.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Cuts what locks are about, until it is stopped. Where it fails the gateway stops: locks must hold.
+pub async fn enforce(services: Arc<Services>, changes: LockWatch, stop: Stop) {
+    let work = std::panic::AssertUnwindSafe(services.clone().follow(changes)).catch_unwind();
+    if let Either::Left(ended) = race(work, stop.drain.wait()).await {
+        log::error!(panicked = ended.is_err(); "locks are not followed any more");
+        services.shared.supervisor.failed().set();
+    }
+}
+
+impl Services {
+    async fn follow(self: Arc<Self>, mut changes: LockWatch) {
+        while changes.changed().await.is_some() {
+            while let Err(error) = self.cut_locked(self.connections.holdings()).await {
+                log::error!(error:%; "it is not known whom a lock is about");
+                time::sleep(PAUSE).await;
+            }
+        }
+    }
+
+    /// Cuts a connection that has just come to live, where a lock was made while it was on its way.
+    pub(super) async fn cut_if_locked(&self, id: Uuid, holding: Holding) {
+        if let Err(error) = self.cut_locked(vec![(id, holding)]).await {
+            self.cut_by_lock(id, &Refusal::Unavailable(error.to_string()));
+        }
+    }
+
+    async fn cut_locked(
+        &self,
+        connections: Vec<(Uuid, Holding)>,
+    ) -> Result<(), crate::inventory::InventoryError> {
+        for (id, refusal) in self.inventory.locked(connections).await? {
+            self.cut_by_lock(id, &refusal);
+        }
+        Ok(())
+    }
+
+    fn cut_by_lock(&self, id: Uuid, refusal: &Refusal) {
+        self.connections.cut(id, Cut { reason: "lock", line: refusal.cut_line() });
+    }
+}
