@@ -148,7 +148,7 @@ fn exec_with_a_terminal_and_long_commands_arrive_whole() {
 fn any_pinned_host_key_type_is_enough() {
     let types = [KeyType::Ed25519, KeyType::EcdsaP256, KeyType::EcdsaP384, KeyType::EcdsaP521, KeyType::Rsa];
     for kind in types {
-        let sshd = SshdOptions { host_keys: vec![kind], config: Vec::new() };
+        let sshd = SshdOptions { host_keys: vec![kind], ..SshdOptions::default() };
         let scene = Scene::with(SceneOptions { sshd, ..SceneOptions::default() });
         assert_eq!(scene.ssh("echo ok").assert_ok().out(), "ok\n", "{kind:?}");
     }
