@@ -30,6 +30,9 @@ pub mod kex;
 mod keys;
 mod negotiate;
 mod packet;
+mod random;
+#[cfg(test)]
+mod recorded;
 pub mod server;
 mod timer;
 pub mod transport;

@@ -1,10 +1,9 @@
 //! KEXINIT and the choice of algorithms (RFC 4253 section 7.1, OpenSSH PROTOCOL 1.9 for strict key exchange).
 
-use aws_lc_rs::rand;
-
 use crate::cipher::{self, Cipher, Mac};
 use crate::error::{Error, Misbehaviour};
 use crate::kex::{self, Method};
+use crate::random;
 use crate::wire::{Reader, Writer, bounded_text, msg};
 
 /// Most names in a list that is looked at.
@@ -70,7 +69,7 @@ impl Proposal {
     /// Our KEXINIT payload. The markers for strict key exchange and extensions go into the first one only.
     pub fn encode(&self, side: Side, first: bool) -> Result<Vec<u8>, Error> {
         let mut cookie = [0; 16];
-        rand::fill(&mut cookie).map_err(|_| Error::Crypto)?;
+        random::fill(&mut cookie).map_err(|_| Error::Crypto)?;
         let mut kex = self.kex.clone();
         match (side, first) {
             (Side::Client, true) => kex.extend([EXT_INFO_CLIENT, STRICT_CLIENT]),

@@ -5,10 +5,10 @@ use std::sync::LazyLock;
 
 use crypto_bigint::modular::runtime_mod::{DynResidue, DynResidueParams};
 use crypto_bigint::{Encoding, U320, U2048};
-use rand_core::{OsRng, RngCore};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::{Initiator, KexError, Method, SharedSecret, encode_mpint};
+use crate::random;
 
 /// Length of the group's prime, in bytes.
 const PRIME_LEN: usize = 256;
@@ -54,7 +54,7 @@ fn respond(client_public: &[u8]) -> Result<(Vec<u8>, SharedSecret), KexError> {
 
 fn random_exponent() -> Result<Exponent, KexError> {
     let mut bytes = Zeroizing::new([0; EXPONENT_LEN]);
-    OsRng.try_fill_bytes(bytes.as_mut_slice()).map_err(|_| KexError::Ephemeral)?;
+    random::fill(bytes.as_mut_slice()).map_err(|_| KexError::Ephemeral)?;
     Ok(Zeroizing::new(U320::from_be_bytes(*bytes)))
 }
 

@@ -14,10 +14,11 @@ mod tests;
 
 use std::fmt;
 
-use aws_lc_rs::agreement::{self, EphemeralPrivateKey, UnparsedPublicKey, agree_ephemeral};
-use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::agreement::{self, PrivateKey, UnparsedPublicKey};
 use thiserror::Error;
 use zeroize::Zeroizing;
+
+use crate::random;
 
 /// Why a key exchange failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -156,11 +157,8 @@ fn encode_parts(sign: &[u8], content: &[u8]) -> Vec<u8> {
 }
 
 /// A fresh ephemeral key on an elliptic curve and its public value.
-fn ephemeral(
-    curve: &'static agreement::Algorithm,
-) -> Result<(EphemeralPrivateKey, agreement::PublicKey), KexError> {
-    let private =
-        EphemeralPrivateKey::generate(curve, &SystemRandom::new()).map_err(|_| KexError::Ephemeral)?;
+fn ephemeral(curve: &'static agreement::Algorithm) -> Result<(PrivateKey, agreement::PublicKey), KexError> {
+    let private = random::private_key(curve).map_err(|_| KexError::Ephemeral)?;
     let public = private.compute_public_key().map_err(|_| KexError::Ephemeral)?;
     Ok((private, public))
 }
@@ -169,7 +167,7 @@ fn ephemeral(
 /// X25519 result of zero; the length is checked here because it would also take other encodings of a key.
 fn agree(
     curve: &'static agreement::Algorithm,
-    private: EphemeralPrivateKey,
+    private: PrivateKey,
     peer_public: &[u8],
     public_len: usize,
 ) -> Result<Zeroizing<Vec<u8>>, KexError> {
@@ -177,5 +175,5 @@ fn agree(
         return Err(KexError::PeerValue);
     }
     let peer_public = UnparsedPublicKey::new(curve, peer_public);
-    agree_ephemeral(private, peer_public, KexError::PeerValue, |secret| Ok(Zeroizing::new(secret.to_vec())))
+    agreement::agree(&private, peer_public, KexError::PeerValue, |secret| Ok(Zeroizing::new(secret.to_vec())))
 }
