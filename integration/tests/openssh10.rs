@@ -87,7 +87,7 @@ fn hostile_032_failing_logins_of_one_user_do_not_shut_out_the_others_from_a_node
     let logins = guesses.into_iter().chain([scene.login]).map(ToOwned::to_owned).collect();
     scene.role(&Role { name: "guess".to_owned(), logins, ..Role::default() });
     scene.mezctl.ok(&["users", "add", "mallory", "--roles", "guess"]);
-    let bob = scene.user("bob", "guess").route(Way::Direct, scene.login, "node1");
+    let other = scene.user("bob", "guess").route(Way::Direct, scene.login, "node1");
     let subject = any_key();
     let blob = Certificate::of("mallory", &subject, &keys.user).signed(&keys.user);
     let gateway = scene.gateway.ssh();
@@ -110,10 +110,10 @@ fn hostile_032_failing_logins_of_one_user_do_not_shut_out_the_others_from_a_node
             }
         });
         if round % 3 == 0 {
-            run(bob.ssh::<&str>(&[]).arg("true")).assert_ok();
+            run(other.ssh::<&str>(&[]).arg("true")).assert_ok();
         }
     }
-    run(bob.ssh::<&str>(&[]).arg("true")).assert_ok();
+    run(other.ssh::<&str>(&[]).arg("true")).assert_ok();
     let mallory =
         HostileClient::connect(gateway).authenticate(format!("{}@node1", scene.login), &blob, &subject);
     assert_eq!(mallory, Answer::Success, "what is no guess is not braked");
@@ -123,6 +123,6 @@ fn hostile_032_failing_logins_of_one_user_do_not_shut_out_the_others_from_a_node
     eventually("a penalty", || {
         knock_from_elsewhere(&scene).contains("Not allowed at this time").then_some(())
     });
-    run(bob.ssh::<&str>(&[]).arg("true")).assert_ok();
+    run(other.ssh::<&str>(&[]).arg("true")).assert_ok();
     scene.assert_alive();
 }

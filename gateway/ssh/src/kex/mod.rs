@@ -165,6 +165,7 @@ fn ephemeral(curve: &'static agreement::Algorithm) -> Result<(PrivateKey, agreem
 
 /// The raw shared secret of an elliptic curve exchange. The provider refuses points off the curve and an
 /// X25519 result of zero; the length is checked here because it would also take other encodings of a key.
+#[expect(clippy::needless_pass_by_value, reason = "an ephemeral key is used once")]
 fn agree(
     curve: &'static agreement::Algorithm,
     private: PrivateKey,

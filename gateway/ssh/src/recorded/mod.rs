@@ -34,7 +34,7 @@ fn replay<O: Ours>(name: &str, piece: usize) -> Vec<String> {
             }
         }
         assert!(said.is_empty(), "{name}: something was said at the end");
-        ours.journal().to_vec()
+        ours.journal().clone()
     })
 }
 
