@@ -5,12 +5,15 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::sync::{Mutex, mpsc};
 use std::time::Instant;
 
 use mezite_fixtures::{
     Client, FakeNode, Role, Running, Scene, SceneOptions, Way, eventually, free_port, run,
 };
+use mezite_integration::hostile::{HostKey, HostileNode, any_key};
 use mezite_integration::{assert_one_event, assert_refused, text};
+use mezite_ssh::wire::msg;
 use serde_json::Value;
 
 /// One connection of each type, at work, each by an `ssh` of its own.
@@ -224,4 +227,30 @@ fn hostile_092_nothing_starts_after_a_lock_however_close_they_are() {
     }
     scene.assert_alive();
     run(scene.route().ssh::<&str>(&[]).arg("true")).assert_ok();
+}
+
+#[test]
+fn hostile_092_lock_made_while_somebody_is_on_the_way_in_cuts_on_arrival() {
+    let mut scene = Scene::start();
+    let key = any_key();
+    let (let_in, is_let_in) = mpsc::channel();
+    let is_let_in = Mutex::new(is_let_in);
+    let node = HostileNode::secured(HostKey::honest(&key), move |transport| {
+        transport.receive_only(msg::USERAUTH_REQUEST);
+        is_let_in.lock().unwrap().recv().unwrap();
+        transport.send(&[msg::USERAUTH_SUCCESS]);
+    });
+    node.add_to(&scene, "slow", Some(key.public_key()));
+    let route = scene.client.route(Way::Direct, scene.login, "slow");
+    let mut ssh = scene.run_beside("ssh", route.ssh::<&str>(&[]).arg("true"));
+    // It is dialled, so everything is decided: nobody asks again before the session.
+    eventually("the dial", || (node.connections() == 1).then_some(()));
+    scene.mezctl.ok(&["locks", "add", "--user=alice", "--message=late"]);
+    let_in.send(()).unwrap();
+    assert_eq!(ssh.wait().code(), Some(255));
+    assert!(ssh.log().contains("mezite: disconnected: locked: late."), "{}", ssh.log());
+    assert_eq!(node.heard(msg::CHANNEL_OPEN), 0);
+    assert_one_event(&scene, "connection.close", &[("node", "slow"), ("reason", "lock")]);
+    unlocked(&scene, || ());
+    scene.assert_alive();
 }
