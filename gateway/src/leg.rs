@@ -1,19 +1,18 @@
 //! A leg: one SSH connection of a session, its engine joined to its socket.
 
 use std::io;
-use std::ops::{Deref, DerefMut};
-use std::pin::Pin;
+use std::ops::DerefMut;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use futures_util::future::poll_fn;
-use futures_util::io::{AsyncRead, AsyncWrite};
-use mezite_actors::net::TcpStream;
 use mezite_actors::time::{self, Timer};
 use mezite_ssh::client::Client;
 use mezite_ssh::server::Server;
 use mezite_ssh::transport::Transport;
 use thiserror::Error;
+
+use crate::socket::Socket;
 
 /// Time for the last bytes (a disconnect message) to leave.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -58,7 +57,7 @@ pub enum LegError {
 pub struct Leg<E> {
     /// The engine.
     pub engine: E,
-    socket: TcpStream,
+    socket: Socket,
     timer: Timer,
     /// Reads after which we still acknowledge at once.
     quick: u32,
@@ -68,8 +67,9 @@ pub struct Leg<E> {
 
 impl<E: Engine> Leg<E> {
     /// Joins them. Both legs run without Nagle.
-    pub fn new(engine: E, socket: TcpStream) -> Self {
-        if let Err(error) = socket.set_nodelay(true) {
+    pub fn new(engine: E, socket: impl Into<Socket>) -> Self {
+        let socket = socket.into();
+        if let Err(error) = socket.tcp().set_nodelay(true) {
             log::debug!("no TCP_NODELAY: {error}");
         }
         Self { engine, socket, timer: Timer::new(), quick: QUICK_READS, received: 0, sent: 0 }
@@ -91,7 +91,7 @@ impl<E: Engine> Leg<E> {
         if space.is_empty() {
             return Poll::Ready(Ok(false));
         }
-        let count = match Pin::new(&mut &self.socket).poll_read(cx, space) {
+        let count = match self.socket.poll_read(cx, space) {
             Poll::Ready(count) => count?,
             Poll::Pending => {
                 self.engine.release();
@@ -104,7 +104,7 @@ impl<E: Engine> Leg<E> {
         if self.quick > 0 {
             self.quick -= 1;
             // Only a hint: where the system has no such option the handshake is slower, not wrong.
-            let _ = self.socket.quickack();
+            let _ = self.socket.tcp().quickack();
         }
         self.received += count as u64;
         self.engine.handle_received(count, Instant::now());
@@ -115,7 +115,7 @@ impl<E: Engine> Leg<E> {
     pub fn poll_write(&mut self, cx: &mut Context<'_>) -> Result<bool, LegError> {
         let mut progress = false;
         while !self.engine.transmit().is_empty() {
-            match Pin::new(&mut &self.socket).poll_write(cx, self.engine.transmit()) {
+            match self.socket.poll_write(cx, self.engine.transmit()) {
                 Poll::Ready(Ok(0)) => return Err(LegError::Closed),
                 Poll::Ready(Ok(count)) => {
                     self.sent += count as u64;
@@ -125,6 +125,10 @@ impl<E: Engine> Leg<E> {
                 Poll::Ready(Err(error)) => return Err(error.into()),
                 Poll::Pending => break,
             }
+        }
+        // Where it is pending it wakes us, and is asked again.
+        if let Poll::Ready(flushed) = self.socket.poll_flush(cx) {
+            flushed?;
         }
         Ok(progress)
     }
@@ -201,13 +205,5 @@ impl<E: Engine> Leg<E> {
     pub async fn disconnect(&mut self, reason: u32, text: &str) {
         self.engine.disconnect(reason, text);
         self.say_farewell().await;
-    }
-}
-
-impl<E> Deref for Leg<E> {
-    type Target = TcpStream;
-
-    fn deref(&self) -> &TcpStream {
-        &self.socket
     }
 }

@@ -16,4 +16,5 @@ mod race;
 pub mod recorder;
 pub mod relay;
 pub mod shared;
+pub mod socket;
 pub mod start;

@@ -19,6 +19,7 @@ use crate::authority::{Authority, KeysError};
 use crate::config::Config;
 use crate::connection::{Connections, LOCKS, Refusals, Services, enforce_locks};
 use crate::dialer::Dialer;
+use crate::front::Startups;
 use crate::http::{self, Https, TlsSetupError};
 use crate::inventory::{Inventory, InventoryError};
 use crate::recorder::Recorder;
@@ -124,7 +125,9 @@ impl Gateway {
             enforce_locks(services, changes, stop)
         });
         let tls = http::acceptor(&shared.authority).await?;
-        let door = Https { app: http::public(shared), authority: shared.authority.clone(), connect: None };
+        let startups = Startups::default();
+        let connect = Some(front::over_tls(self.services.clone(), startups.clone()));
+        let door = Https { app: http::public(shared), authority: shared.authority.clone(), connect };
         for listener in https {
             let (door, tls) = (door.clone(), tls.clone());
             shared.supervisor.task::<std::convert::Infallible, _, _>(http::HTTPS, move |_, stop: Stop| {
@@ -137,7 +140,7 @@ impl Gateway {
         });
         let services = self.services.clone();
         shared.supervisor.task::<std::convert::Infallible, _, _>(front::FRONT, move |_, stop: Stop| {
-            front::serve(services, ssh, stop)
+            front::serve(services, startups, ssh, stop)
         });
         // Set once, here.
         let _ = shared.addresses.set(self.addresses.clone());

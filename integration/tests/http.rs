@@ -3,12 +3,50 @@
 use std::process::Command;
 
 use mezite_fixtures::{Finished, Scene, run};
+use mezite_integration::{assert_one_event, assert_refused};
 use serde_json::Value;
 
 fn curl(scene: &Scene, arguments: &[&str], path: &str) -> Finished {
     let mut command = Command::new("curl");
     command.args(["-sS", "--noproxy", "*", "--cacert"]).arg(scene.gateway.tls_ca()).args(arguments);
     run(command.arg(format!("https://localhost:{}{path}", scene.gateway.https().port())))
+}
+
+/// `ssh` to a node by `CONNECT` inside TLS, for which stock tools are put together: `openssl` and a few lines of shell.
+fn ssh_over_tls(scene: &Scene, node: &str, command: &str) -> Finished {
+    let script = "printf 'CONNECT %s HTTP/1.1\\r\\nHost: %s\\r\\n\\r\\n' \"$1\" \"$1\" > \"$4\"\n\
+                  cat \"$4\" - | openssl s_client -quiet -no_ign_eof -connect \"localhost:$2\" -CAfile \"$3\" -verify_return_error \\\n\
+                  -verify_hostname localhost 2>/dev/null | {\n\
+                  while read -r line && [ \"${#line}\" -gt 1 ]; do :; done\n\
+                  exec cat\n\
+                  }\n";
+    let script = scene.scratch.write("connect.sh", script);
+    let (port, ca) = (scene.gateway.https().port(), scene.gateway.tls_ca());
+    let request = scene.scratch.join(format!("request-{node}"));
+    let proxy =
+        format!("ProxyCommand=sh {} %h:%p {port} {} {}", script.display(), ca.display(), request.display());
+    let mut ssh = Command::new("ssh");
+    ssh.arg("-F").arg(scene.client.config()).args(["-o", &proxy]).env_remove("SSH_AUTH_SOCK");
+    run(ssh.arg(format!("{}@{node}", scene.login)).arg(command))
+}
+
+#[test]
+fn connect_inside_tls_leads_to_the_node() {
+    let mut scene = Scene::start();
+    let said = ssh_over_tls(&scene, "node1", "head -c 3000000 /dev/zero; exit 7");
+    said.assert_code(7);
+    assert_eq!(said.stdout.len(), 3_000_000);
+    let event = assert_one_event(&scene, "connection.open", &[("way", "connect")]);
+    assert_eq!(event["node"], "node1");
+    let close = assert_one_event(&scene, "connection.close", &[("outcome", "ok")]);
+    assert!(close["bytes_out"].as_u64() > Some(3_000_000), "{close}");
+
+    let refused = ssh_over_tls(&scene, "nosuch", "true");
+    assert_refused(&refused, &["access refused: alice may not log in as", "on nosuch"]);
+    // What is no good request gets the answer of the SSH port.
+    let bad = curl(&scene, &["-X", "CONNECT", "--request-target", "node1"], "/");
+    assert!(bad.out().contains("the target must be NODE:PORT"), "{bad:?}");
+    scene.assert_alive();
 }
 
 #[test]

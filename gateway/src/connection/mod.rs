@@ -18,7 +18,6 @@ use std::time::Instant;
 
 use futures_util::future::Either;
 use mezite_access::OwnSshd;
-use mezite_actors::net::TcpStream;
 use mezite_api::NodeRef;
 use mezite_ssh::server::{self, Server};
 use mezite_ssh::transport::Limits;
@@ -32,6 +31,7 @@ use crate::race::race;
 use crate::recorder::Recorder;
 use crate::relay::{Ended, Relay, Terms};
 use crate::shared::Shared;
+use crate::socket::Socket;
 use authentication::{Authentication, Entered};
 use gate::{ConnectionGate, Holder};
 use seen::Sight;
@@ -76,7 +76,7 @@ impl Way {
 /// A client whose first bytes have been understood.
 pub struct Arrival {
     /// Its socket.
-    pub socket: TcpStream,
+    pub socket: Socket,
     /// Bytes of SSH that were read already.
     pub read: Vec<u8>,
     /// Where it comes from: the peer, or what a listed load balancer says.

@@ -3,8 +3,10 @@
 mod connect;
 mod proxy_header;
 mod startups;
+mod tunnel;
 
 pub use startups::{Startups, Ticket};
+pub use tunnel::over_tls;
 
 use std::io;
 use std::net::SocketAddr;
@@ -52,8 +54,7 @@ pub(crate) fn proxy_header_len(bytes: &[u8]) -> Option<usize> {
 }
 
 /// Accepts until the front drains. What is connected lives on.
-pub async fn serve(services: Arc<Services>, listener: TcpListener, stop: Stop) {
-    let startups = Startups::default();
+pub async fn serve(services: Arc<Services>, startups: Startups, listener: TcpListener, stop: Stop) {
     loop {
         let (socket, peer) = match race(listener.accept(), stop.drain.wait()).await {
             Either::Left(Ok(accepted)) => accepted,
@@ -82,7 +83,7 @@ async fn admit(services: Arc<Services>, startups: Startups, socket: TcpStream, p
         Either::Left(Err(_)) | Either::Right(()) => return,
     };
     let Sniffed { way, read, source } = sniffed;
-    Box::pin(services.serve(Arrival { socket, read, source, way, ticket, accepted })).await;
+    Box::pin(services.serve(Arrival { socket: socket.into(), read, source, way, ticket, accepted })).await;
 }
 
 /// Reads what comes before SSH: a PROXY header from listed peers, then perhaps a `CONNECT` request.
