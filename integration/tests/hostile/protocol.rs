@@ -185,7 +185,7 @@ fn hostile_021_names_outside_the_grammar_are_refused_before_any_look_up() {
     let huge =
         client.authenticate([&vec![b'a'; 64 * 1024][..], b"@untouched"].concat(), &blob, &theft.subject);
     assert_protocol_error("64 KiB", &huge);
-    let mut attempts = Vec::new();
+    let mut attempts = vec![Attempt::new("64 KiB", client.source(), "access.refuse protocol")];
     for (label, name) in names {
         let mut client = HostileClient::connect(theft.scene.gateway.ssh());
         assert_eq!(client.authenticate(&name, &blob, &theft.subject), refused(), "{label}");
@@ -198,7 +198,8 @@ fn hostile_021_names_outside_the_grammar_are_refused_before_any_look_up() {
         attempts.push(Attempt::new(label, client.source(), "access.refuse name"));
     }
     theft.finish(&attempts);
-    for event in theft.scene.mezctl.audit("access.refuse") {
+    let of_names = |event: &serde_json::Value| event["reason"] == "name";
+    for event in theft.scene.mezctl.audit("access.refuse").into_iter().filter(of_names) {
         let shown = text(&event, "name");
         assert!(shown.chars().count() <= 200, "{shown:?}");
         assert!(shown.chars().all(|c| !c.is_control()), "{shown:?}");
