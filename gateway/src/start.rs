@@ -19,7 +19,7 @@ use crate::authority::{Authority, KeysError};
 use crate::config::Config;
 use crate::connection::{Connections, Services};
 use crate::dialer::Dialer;
-use crate::http::{self, Https, TlsSetupError};
+use crate::http::{self, Https, Tls, TlsSetupError};
 use crate::inventory::{Inventory, InventoryError};
 use crate::recorder::Recorder;
 use crate::shared::{Addresses, Shared};
@@ -117,15 +117,20 @@ impl Gateway {
     async fn accept(&self, listeners: Listeners) -> Result<(), StartError> {
         let Listeners { ssh, https, admin, .. } = listeners;
         let shared = &self.services.shared;
-        let tls = http::acceptor(&shared.authority).await?;
-        let door = Https { app: http::public(shared), authority: shared.authority.clone(), connect: None };
+        let files = shared.config.https_certificate.clone();
+        let tls = Tls::new(&shared.authority, files.as_ref()).await?;
+        let app = http::application(&self.services);
+        let door = Https { app: app.clone(), connect: None };
+        let (kept, authority, auditor) = (tls.clone(), shared.authority.clone(), shared.auditor.clone());
+        shared.supervisor.task::<std::convert::Infallible, _, _>(http::UPKEEP, move |_, stop: Stop| {
+            kept.keep(authority, auditor, files, stop)
+        });
         for listener in https {
             let (door, tls) = (door.clone(), tls.clone());
             shared.supervisor.task::<std::convert::Infallible, _, _>(http::HTTPS, move |_, stop: Stop| {
                 door.serve(listener, tls, stop)
             });
         }
-        let app = http::administration(&self.services);
         shared.supervisor.task::<std::convert::Infallible, _, _>(http::ADMIN, move |_, stop: Stop| {
             http::serve_admin(admin, app, stop)
         });

@@ -5,6 +5,7 @@
 //! Text that came from outside goes through [`escape`] before a person, a log or an audit event sees it.
 
 pub mod audit;
+mod ca_pin;
 pub mod certificate;
 pub mod client;
 pub mod duration;
@@ -26,9 +27,11 @@ pub mod session;
 pub mod status;
 mod target;
 mod text;
+mod tls_public_key;
 pub mod user;
 
 pub use audit::AuditEvent;
+pub use ca_pin::CaPin;
 pub use escape::{ESCAPED_MAX_CHARS, escape};
 pub use invalid::Invalid;
 pub use label::Labels;
@@ -40,4 +43,5 @@ pub use problem::{Problem, ProblemCode};
 pub use public_key::{HostKey, UserKey};
 pub use session::{RecordingInfo, SessionInfo};
 pub use target::{NodeRef, SshName, Target};
+pub use tls_public_key::{TlsPublicKey, pem};
 pub use user::User;

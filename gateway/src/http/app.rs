@@ -9,6 +9,7 @@ use tide::http::{self, Url};
 
 use super::request::{Method, Request};
 use super::response::Response;
+use super::route::Route;
 
 /// What a handler answers.
 pub type Answer = Result<Response, Problem>;
@@ -17,22 +18,24 @@ pub type Answer = Result<Response, Problem>;
 #[derive(Clone)]
 pub struct App {
     server: tide::Server<()>,
+    routes: Vec<Route>,
 }
 
 impl App {
     /// An application without routes.
     pub fn new() -> Self {
-        Self { server: tide::new() }
+        Self { server: tide::new(), routes: Vec::new() }
     }
 
-    /// Adds a route. A segment `:name` of `pattern` matches any one segment and becomes a parameter.
-    pub fn route<T, H, F>(&mut self, method: Method, pattern: &'static str, state: &Arc<T>, handler: H)
+    /// Adds a route, open to anybody who reaches it: who may take it is checked in the handler.
+    pub fn route<T, H, F>(&mut self, route: Route, state: &Arc<T>, handler: H)
     where
         T: Send + Sync + 'static,
         H: Fn(Arc<T>, Request) -> F + Copy + Send + Sync + 'static,
         F: Future<Output = Answer> + Send + 'static,
     {
         let state = Arc::clone(state);
+        let (method, pattern) = (route.method, route.path);
         let endpoint = move |incoming: tide::Request<()>| {
             let answer = carried(incoming, pattern).map(|request| handler(Arc::clone(&state), request));
             async move {
@@ -46,6 +49,12 @@ impl App {
             }
         };
         self.server.at(pattern).method(method.into(), endpoint);
+        self.routes.push(route);
+    }
+
+    /// The routes as they were declared.
+    pub fn routes(&self) -> &[Route] {
+        &self.routes
     }
 
     /// The answer to a request.

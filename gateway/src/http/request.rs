@@ -1,9 +1,9 @@
 //! A request as handlers see it: whole, bounded, and saying who asks.
 
-use std::net::SocketAddr;
-
 use mezite_api::{Problem, request};
 use serde::de::DeserializeOwned;
+
+use super::caller::Caller;
 
 /// Methods that some route knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -35,15 +35,18 @@ impl Method {
             _ => return None,
         })
     }
-}
 
-/// Who sends a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Caller {
-    /// Anybody, over TLS, from this address.
-    Public(SocketAddr),
-    /// A local process over the Unix socket, by the user id that the kernel names.
-    Operator(u32),
+    /// The method's name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Head => "HEAD",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
+        }
+    }
 }
 
 /// The decoded query of a target: names and values in their order.

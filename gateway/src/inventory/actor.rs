@@ -20,7 +20,7 @@ pub(super) enum Message {
     Authorize(Box<AccessRequest>, Reply<Result<Grant, Refusal>>),
     Explain(UserName, Box<Target>, Reply<Result<Explanation, InventoryError>>),
     Issuance(UserName, Option<IpAddr>, Reply<Result<Issuance, Refusal>>),
-    Permits(UserName, Resource, Verb, Reply<Result<bool, Refusal>>),
+    Permits(Subject, Resource, Verb, Reply<Result<bool, Refusal>>),
 }
 
 /// Decides from memory, and from the store where it is about nodes.
@@ -82,8 +82,8 @@ impl Actor for Decider {
             Message::Issuance(user, source, reply) => {
                 reply.answer(self.decide(|view| view.issuance(&user, source)));
             }
-            Message::Permits(user, resource, verb, reply) => {
-                reply.answer(self.decide(|view| view.permits(&user, resource, verb)));
+            Message::Permits(subject, resource, verb, reply) => {
+                reply.answer(self.decide(|view| view.permits(&subject, resource, verb)));
             }
         }
     }

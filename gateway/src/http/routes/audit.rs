@@ -3,25 +3,31 @@
 use std::str::FromStr;
 use std::sync::Arc;
 
+use mezite_access::{Resource, Verb};
 use mezite_actors::blocking;
 use mezite_api::audit::{AuditFault, AuditPage, AuditReport};
 use mezite_api::{AuditEvent, Invalid, Problem};
 use mezite_store::AuditFilter;
 
-use super::Admin;
+use super::Api;
 use crate::connection::Services;
 use crate::http::app::Answer;
 use crate::http::problem;
-use crate::http::request::{Method, Query, Request};
+use crate::http::request::{Query, Request};
 use crate::http::response::Response;
+use crate::http::route::Route;
 use crate::inventory::Operator;
 
 /// Most bytes of events on a page: a page ends early rather than growing beyond.
 const PAGE_BYTES: usize = 8 * 1024 * 1024;
 
-pub(super) fn add(admin: &mut Admin<'_>) {
-    admin.route(Method::Get, "/v1/audit/events", events);
-    admin.route(Method::Get, "/v1/audit/verify", verify);
+pub(super) fn add(api: &mut Api<'_>) {
+    api.rule(
+        Route::get("/v1/audit/events", "Lists audit events by number"),
+        (Resource::Audit, Verb::List),
+        events,
+    );
+    api.rule(Route::get("/v1/audit/verify", "Checks the audit chain"), (Resource::Audit, Verb::Read), verify);
 }
 
 async fn events(services: Arc<Services>, _: Operator, request: Request) -> Answer {

@@ -2,21 +2,27 @@
 
 use std::sync::Arc;
 
+use mezite_access::{Resource, Verb};
 use mezite_actors::blocking;
 use mezite_api::Invalid;
 use uuid::Uuid;
 
-use super::Admin;
+use super::Api;
 use crate::connection::Services;
 use crate::http::app::Answer;
-use crate::http::request::{Method, Request};
+use crate::http::request::Request;
 use crate::http::response::Response;
+use crate::http::route::Route;
 use crate::inventory::Operator;
 
-pub(super) fn add(admin: &mut Admin<'_>) {
-    admin.route(Method::Get, "/v1/locks", list);
-    admin.route(Method::Post, "/v1/locks", create);
-    admin.route(Method::Delete, "/v1/locks/:lock", remove);
+pub(super) fn add(api: &mut Api<'_>) {
+    api.rule(
+        Route::get("/v1/locks", "Lists the locks that are in force"),
+        (Resource::Lock, Verb::List),
+        list,
+    );
+    api.rule(Route::post("/v1/locks", "Adds a lock"), (Resource::Lock, Verb::Create), create);
+    api.rule(Route::delete("/v1/locks/:lock", "Removes a lock"), (Resource::Lock, Verb::Delete), remove);
 }
 
 async fn list(services: Arc<Services>, _: Operator, _: Request) -> Answer {

@@ -3,30 +3,44 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use mezite_access::{Resource, Verb};
 use mezite_actors::time;
 use mezite_api::node::{NodeAdd, NodeSpec, RotateHostKey};
 use mezite_api::{Labels, Node, NodeRef, Problem, ProblemCode, escape};
 use mezite_ca::CaKind;
 use uuid::Uuid;
 
-use super::Admin;
+use super::Api;
 use crate::connection::Services;
 use crate::dialer::{DialError, HostKeyFault};
 use crate::http::app::Answer;
-use crate::http::request::{Method, Request};
+use crate::http::request::Request;
 use crate::http::response::Response;
+use crate::http::route::Route;
 use crate::inventory::Operator;
 
 /// For all of a look at a node's host key: over before its client gives up, so that nothing is stored behind its back.
 const VERIFY_TIME: Duration = Duration::from_secs(30);
 
-pub(super) fn add(admin: &mut Admin<'_>) {
-    admin.route(Method::Get, "/v1/nodes", list);
-    admin.route(Method::Post, "/v1/nodes", create);
-    admin.route(Method::Get, "/v1/nodes/:node", get);
-    admin.route(Method::Patch, "/v1/nodes/:node", update);
-    admin.route(Method::Delete, "/v1/nodes/:node", remove);
-    admin.route(Method::Put, "/v1/nodes/:node/host-keys", rotate_host_key);
+pub(super) fn add(api: &mut Api<'_>) {
+    api.rule(Route::get("/v1/nodes", "Lists nodes by name"), (Resource::Node, Verb::List), list);
+    api.rule(Route::post("/v1/nodes", "Adds a node"), (Resource::Node, Verb::Create), create);
+    api.rule(
+        Route::get("/v1/nodes/:node", "Shows a node by UUID, name or address"),
+        (Resource::Node, Verb::Read),
+        get,
+    );
+    api.rule(
+        Route::patch("/v1/nodes/:node", "Changes labels or address of a node"),
+        (Resource::Node, Verb::Update),
+        update,
+    );
+    api.rule(Route::delete("/v1/nodes/:node", "Removes a node"), (Resource::Node, Verb::Delete), remove);
+    api.rule(
+        Route::put("/v1/nodes/:node/host-keys", "Pins other host keys"),
+        (Resource::Node, Verb::Rotate),
+        rotate_host_key,
+    );
 }
 
 async fn list(services: Arc<Services>, _: Operator, request: Request) -> Answer {

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::sync::Arc;
 
+use mezite_access::{Resource, Verb};
 use mezite_actors::blocking;
 use mezite_api::session::{RecordingState, SessionKind};
 use mezite_api::{Invalid, Problem, ProblemCode, RecordingInfo};
@@ -10,19 +11,28 @@ use mezite_recording::{Kind, ReadError, SessionId, State};
 use mezite_store::AuditEntry;
 use uuid::Uuid;
 
-use super::Admin;
+use super::Api;
 use crate::connection::Services;
 use crate::http::app::Answer;
 use crate::http::problem;
-use crate::http::request::{Method, Request};
+use crate::http::request::Request;
 use crate::http::response::{Body, Response};
+use crate::http::route::Route;
 use crate::inventory::Operator;
 
 const MEZREC: &str = "application/vnd.mezite.recording";
 
-pub(super) fn add(admin: &mut Admin<'_>) {
-    admin.route(Method::Get, "/v1/recordings", list);
-    admin.route(Method::Get, "/v1/recordings/:session/file", file);
+pub(super) fn add(api: &mut Api<'_>) {
+    api.rule(
+        Route::get("/v1/recordings", "Lists recordings, oldest first"),
+        (Resource::Recording, Verb::List),
+        list,
+    );
+    api.rule(
+        Route::get("/v1/recordings/:session/file", "Gives the recording of a session"),
+        (Resource::Recording, Verb::Read),
+        file,
+    );
 }
 
 async fn list(services: Arc<Services>, _: Operator, _: Request) -> Answer {

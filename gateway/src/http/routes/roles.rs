@@ -2,21 +2,23 @@
 
 use std::sync::Arc;
 
+use mezite_access::{Resource, Verb};
 use mezite_actors::blocking;
 use mezite_api::{Problem, RoleName};
 
-use super::Admin;
+use super::Api;
 use crate::connection::Services;
 use crate::http::app::Answer;
-use crate::http::request::{Method, Request};
+use crate::http::request::Request;
 use crate::http::response::Response;
+use crate::http::route::Route;
 use crate::inventory::Operator;
 
-pub(super) fn add(admin: &mut Admin<'_>) {
-    admin.route(Method::Get, "/v1/roles", list);
-    admin.route(Method::Post, "/v1/roles", put);
-    admin.route(Method::Get, "/v1/roles/:role", get);
-    admin.route(Method::Delete, "/v1/roles/:role", remove);
+pub(super) fn add(api: &mut Api<'_>) {
+    api.rule(Route::get("/v1/roles", "Lists roles by name"), (Resource::Role, Verb::List), list);
+    api.rule(Route::post("/v1/roles", "Makes or replaces a role"), (Resource::Role, Verb::Create), put);
+    api.rule(Route::get("/v1/roles/:role", "Shows a role"), (Resource::Role, Verb::Read), get);
+    api.rule(Route::delete("/v1/roles/:role", "Removes a role"), (Resource::Role, Verb::Delete), remove);
 }
 
 async fn list(services: Arc<Services>, _: Operator, _: Request) -> Answer {

@@ -2,22 +2,24 @@
 
 use std::sync::Arc;
 
+use mezite_access::{Resource, Verb};
 use mezite_actors::blocking;
 use mezite_api::{Problem, UserName};
 
-use super::Admin;
+use super::Api;
 use crate::connection::Services;
 use crate::http::app::Answer;
-use crate::http::request::{Method, Request};
+use crate::http::request::Request;
 use crate::http::response::Response;
+use crate::http::route::Route;
 use crate::inventory::Operator;
 
-pub(super) fn add(admin: &mut Admin<'_>) {
-    admin.route(Method::Get, "/v1/users", list);
-    admin.route(Method::Post, "/v1/users", create);
-    admin.route(Method::Get, "/v1/users/:user", get);
-    admin.route(Method::Patch, "/v1/users/:user", update);
-    admin.route(Method::Delete, "/v1/users/:user", remove);
+pub(super) fn add(api: &mut Api<'_>) {
+    api.rule(Route::get("/v1/users", "Lists users by name"), (Resource::User, Verb::List), list);
+    api.rule(Route::post("/v1/users", "Adds a person"), (Resource::User, Verb::Create), create);
+    api.rule(Route::get("/v1/users/:user", "Shows a user"), (Resource::User, Verb::Read), get);
+    api.rule(Route::patch("/v1/users/:user", "Changes a user"), (Resource::User, Verb::Update), update);
+    api.rule(Route::delete("/v1/users/:user", "Removes a user"), (Resource::User, Verb::Delete), remove);
 }
 
 async fn list(services: Arc<Services>, _: Operator, _: Request) -> Answer {

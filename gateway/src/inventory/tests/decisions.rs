@@ -3,6 +3,9 @@ use mezite_actors::run;
 use mezite_api::lock::LockAdd;
 use mezite_api::user::UserUpdate;
 
+use jiff::SignedDuration;
+use mezite_ca::BotInstance;
+
 use super::*;
 
 #[test]
@@ -172,12 +175,18 @@ fn rules_are_those_of_the_roles_now() {
     run(async {
         let cluster = Cluster::with_alice().await;
         cluster.user("root", &["admin"]).await.unwrap();
-        let may = |user: &str| {
-            cluster.inventory.permits(UserName::parse(user).unwrap(), Resource::Node, Verb::Rotate)
-        };
+        let may = |user: &str| cluster.inventory.permits(subject(user), Resource::Node, Verb::Rotate);
         assert_eq!(may("root").await, Ok(true));
         assert_eq!(may("alice").await, Ok(false));
         assert_eq!(may("bob").await, Err(Refusal::UnknownUser));
+        let older =
+            Subject { valid_after: Timestamp::now() - SignedDuration::from_mins(2), ..subject("root") };
+        let rights = cluster.inventory.permits(older, Resource::Node, Verb::Rotate);
+        assert_eq!(rights.await, Err(Refusal::OtherUser), "a certificate of an earlier root");
+        let bot = BotInstance { instance: "i".to_owned(), generation: 1 };
+        let bot = Subject { bot: Some(bot), ..subject("root") };
+        let rights = cluster.inventory.permits(bot, Resource::Node, Verb::Rotate);
+        assert_eq!(rights.await, Err(Refusal::OtherUser), "a bot's certificate for a person");
     });
 }
 
