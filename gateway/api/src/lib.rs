@@ -14,6 +14,7 @@ pub mod explain;
 #[cfg(test)]
 mod hostile;
 mod invalid;
+mod json;
 pub mod label;
 pub mod lock;
 mod name;
@@ -24,6 +25,7 @@ mod public_key;
 pub mod request;
 pub mod role;
 pub mod session;
+pub mod ssh_config;
 pub mod status;
 mod target;
 mod text;

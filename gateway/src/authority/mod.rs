@@ -17,6 +17,7 @@ use mezite_store::{Batch, CommitError, Store};
 use rustls::pki_types::CertificateDer;
 
 use crate::config::Config;
+use crate::http::CursorKey;
 use host::Host;
 use keys::Keys;
 
@@ -99,6 +100,7 @@ pub struct Authority {
     tls_pem: Arc<str>,
     tls_certificate: CertificateDer<'static>,
     tls_pin: CaPin,
+    cursor_key: CursorKey,
 }
 
 impl Authority {
@@ -107,12 +109,13 @@ impl Authority {
         let keys = Arc::new(Keys::open_or_create(store, config)?);
         let (tls_pem, tls_pin) = (keys.tls.pem().into(), keys.tls.pin());
         let tls_certificate = keys.tls.certificate().clone();
+        let cursor_key = CursorKey::derive(&keys.gateway.to_bytes()?);
         let (own_names, algorithm) = (config.public_addr.clone(), config.key_algorithm);
         let store = store.clone();
         let addr = supervisor
             .supervise(move || Signer::new(Arc::clone(&keys), store.clone(), own_names.clone(), algorithm));
         let cluster = config.cluster_name.as_str().into();
-        Ok(Self { addr, cluster, tls_pem, tls_certificate, tls_pin })
+        Ok(Self { addr, cluster, tls_pem, tls_certificate, tls_pin, cursor_key })
     }
 
     /// Certificates of a user. Their audit event is on disk when this answers.
@@ -171,6 +174,11 @@ impl Authority {
     /// The name of the cluster.
     pub fn cluster(&self) -> &str {
         &self.cluster
+    }
+
+    /// What seals the cursors of lists.
+    pub fn cursor_key(&self) -> &CursorKey {
+        &self.cursor_key
     }
 
     /// What clients may pin of the TLS CA.

@@ -57,20 +57,31 @@ impl App {
         &self.routes
     }
 
+    /// The methods that routes of this path take.
+    fn allowed(&self, path: &str) -> String {
+        let of_path = self.routes.iter().filter(|route| matches(route.path, path));
+        let mut methods: Vec<_> = of_path.map(|route| route.method.as_str()).collect();
+        if methods.contains(&"GET") {
+            methods.push("HEAD");
+        }
+        methods.join(", ")
+    }
+
     /// The answer to a request.
     pub async fn respond(&self, request: Request) -> Response {
         let Ok(url) = Url::parse("http://gateway").and_then(|base| base.join(&request.path)) else {
             return Problem::new(ProblemCode::Invalid, "malformed path").into();
         };
+        let allowed = self.allowed(&request.path);
         let mut incoming = http::Request::new(http::Method::from(request.method), url);
         incoming.ext_mut().insert(request);
         let outgoing: Result<http::Response, _> = self.server.respond(incoming).await;
         match outgoing {
             Ok(mut outgoing) => match outgoing.ext_mut().remove::<Response>() {
                 Some(answer) => answer,
-                None => unrouted(outgoing.status()),
+                None => unrouted(outgoing.status(), allowed),
             },
-            Err(error) => unrouted(error.status()),
+            Err(error) => unrouted(error.status(), allowed),
         }
     }
 }
@@ -91,13 +102,25 @@ fn carried(mut incoming: tide::Request<()>, pattern: &'static str) -> Option<Req
     Some(request)
 }
 
-/// What tide answers itself.
-fn unrouted(status: http::StatusCode) -> Response {
+/// Whether a path is one that the pattern matches.
+fn matches(pattern: &str, path: &str) -> bool {
+    let (mut pattern, mut path) = (pattern.split('/'), path.split('/'));
+    loop {
+        match (pattern.next(), path.next()) {
+            (None, None) => return true,
+            (Some(wanted), Some(found)) if wanted.starts_with(':') || wanted == found => {}
+            _ => return false,
+        }
+    }
+}
+
+/// What tide answers itself. `allowed`: the methods that the path takes, none where there is no such path.
+fn unrouted(status: http::StatusCode, allowed: String) -> Response {
     match status {
-        http::StatusCode::NotFound => Problem::new(ProblemCode::NotFound, "there is no such path").into(),
-        http::StatusCode::MethodNotAllowed => {
+        _ if allowed.is_empty() => Problem::new(ProblemCode::NotFound, "there is no such path").into(),
+        _ if status == http::StatusCode::NotFound || status == http::StatusCode::MethodNotAllowed => {
             let problem = Problem::new(ProblemCode::Invalid, "the path does not take this method");
-            Response::from(Problem { status: 405, ..problem })
+            Response { allow: Some(allowed), ..Response::from(Problem { status: 405, ..problem }) }
         }
         _ => Problem::new(ProblemCode::Internal, "routing failed").into(),
     }
@@ -112,6 +135,8 @@ impl From<Method> for http::Method {
             Method::Put => Self::Put,
             Method::Patch => Self::Patch,
             Method::Delete => Self::Delete,
+            Method::Options => Self::Options,
+            Method::Trace => Self::Trace,
         }
     }
 }

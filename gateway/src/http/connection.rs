@@ -132,6 +132,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             if let Some(length) = head::head_len(&self.buffer) {
                 break length;
             }
+            if head::has_bare_lf(&self.buffer) {
+                return Err(HeadError::Malformed("a line that ends without CR").into());
+            }
             if self.buffer.len() >= HEAD_MAX {
                 return Err(HeadError::HeadTooLarge.into());
             }
@@ -157,6 +160,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             query: head.query,
             body: std::mem::replace(&mut self.buffer, rest),
             caller: self.caller.clone(),
+            if_match: head.if_match,
             if_none_match: head.if_none_match,
             params: Vec::new(),
         };

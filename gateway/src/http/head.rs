@@ -75,6 +75,8 @@ pub struct Head {
     pub expects_continue: bool,
     /// The connection ends with the answer.
     pub close: bool,
+    /// The value of `If-Match`, when there is one.
+    pub if_match: Option<String>,
     /// The value of `If-None-Match`, when there is one.
     pub if_none_match: Option<String>,
 }
@@ -82,6 +84,11 @@ pub struct Head {
 /// The length of the head at the beginning of `buffer`, with its empty line, once it is there whole.
 pub fn head_len(buffer: &[u8]) -> Option<usize> {
     buffer.windows(4).position(|window| window == b"\r\n\r\n").map(|at| at + 4)
+}
+
+/// Whether a line of the head ends without CR, which other readers may take for its end (RFC 9112 section 2.2).
+pub fn has_bare_lf(head: &[u8]) -> bool {
+    head.first() == Some(&b'\n') || head.windows(2).any(|pair| pair[1] == b'\n' && pair[0] != b'\r')
 }
 
 impl Head {
@@ -107,6 +114,7 @@ impl Head {
             body_len: fields.body_len()?,
             expects_continue: fields.expects_continue,
             close: fields.close || !http_1_1,
+            if_match: fields.if_match,
             if_none_match: fields.if_none_match,
         })
     }
@@ -148,6 +156,7 @@ struct Fields {
     close: bool,
     expects_continue: bool,
     framing: Framing,
+    if_match: Option<String>,
     if_none_match: Option<String>,
 }
 
@@ -206,6 +215,10 @@ impl Fields {
             "expect" => self.expects_continue = value.eq_ignore_ascii_case("100-continue"),
             "content-length" => self.framing.set(Framing::Length(decimal(value)?))?,
             "transfer-encoding" => self.framing.set(Framing::Coded)?,
+            "if-match" if self.if_match.is_some() => {
+                return Err(HeadError::Malformed("more than one If-Match"));
+            }
+            "if-match" => self.if_match = Some(value.to_owned()),
             "if-none-match" => self.if_none_match = Some(value.to_owned()),
             _ => {}
         }

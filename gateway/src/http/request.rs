@@ -1,11 +1,13 @@
 //! A request as handlers see it: whole, bounded, and saying who asks.
 
-use mezite_api::{Problem, request};
+use std::fmt::Write as _;
+
+use mezite_api::{Invalid, Problem, request};
 use serde::de::DeserializeOwned;
 
 use super::caller::Caller;
 
-/// Methods that some route knows.
+/// Methods that are understood.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Method {
     /// Reads.
@@ -20,6 +22,10 @@ pub enum Method {
     Patch,
     /// Removes.
     Delete,
+    /// Asks what a path takes; no route knows it.
+    Options,
+    /// Asks for an echo; no route knows it.
+    Trace,
 }
 
 impl Method {
@@ -32,6 +38,8 @@ impl Method {
             "PUT" => Self::Put,
             "PATCH" => Self::Patch,
             "DELETE" => Self::Delete,
+            "OPTIONS" => Self::Options,
+            "TRACE" => Self::Trace,
             _ => return None,
         })
     }
@@ -45,6 +53,8 @@ impl Method {
             Self::Put => "PUT",
             Self::Patch => "PATCH",
             Self::Delete => "DELETE",
+            Self::Options => "OPTIONS",
+            Self::Trace => "TRACE",
         }
     }
 }
@@ -67,10 +77,28 @@ impl Query {
             .map(Self)
     }
 
+    /// The pairs but those of these names, encoded again.
+    pub fn without(&self, names: &[&str]) -> String {
+        let kept = self.0.iter().filter(|(name, _)| !names.contains(&name.as_str()));
+        kept.map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect::<Vec<_>>().join("&")
+    }
+
     /// The first value of that name.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
+}
+
+fn encode(text: &str) -> String {
+    let mut encoded = String::new();
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    encoded
 }
 
 fn decode(text: &str) -> Option<String> {
@@ -103,6 +131,8 @@ pub struct Request {
     pub body: Vec<u8>,
     /// Who asks.
     pub caller: Caller,
+    /// The value of `If-Match`, when there is one.
+    pub if_match: Option<String>,
     /// The value of `If-None-Match`, when there is one.
     pub if_none_match: Option<String>,
     /// What the variable segments of the route matched, filled in by the router.
@@ -116,9 +146,43 @@ impl Request {
         self.params.iter().find(|(known, _)| *known == name).map_or("", |(_, value)| value)
     }
 
+    /// The revision at which something is to be changed: of `If-Match`, else what the body says.
+    pub fn revision(&self, in_body: Option<u64>) -> Result<Wanted, Problem> {
+        let in_field = match self.if_match.as_deref() {
+            None | Some("*") => None,
+            Some(tag) => {
+                let number = tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"')?.parse().ok());
+                Some(number.ok_or_else(|| Invalid::new("if_match", "must be one ETag of the API"))?)
+            }
+        };
+        match (in_field, in_body) {
+            (Some(field), Some(body)) if field != body => {
+                Err(Invalid::new("revision", "must be that of If-Match").into())
+            }
+            (in_field, in_body) => {
+                Ok(Wanted { revision: in_field.or(in_body), by_field: in_field.is_some() })
+            }
+        }
+    }
+
     /// The body as JSON of that shape.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
         request::parse(&self.body)
+    }
+}
+
+/// The revision at which something is to be changed.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted {
+    /// The revision; nothing where any will do.
+    pub revision: Option<u64>,
+    by_field: bool,
+}
+
+impl Wanted {
+    /// The problem of a change that was refused: 412 where `If-Match` was not met (RFC 9110 section 13.1.1).
+    pub fn unmet(self, problem: Problem) -> Problem {
+        if self.by_field && problem.status == 409 { Problem { status: 412, ..problem } } else { problem }
     }
 }
 

@@ -4,7 +4,12 @@
 #![allow(clippy::unwrap_used)]
 
 mod certificates;
+mod description;
+mod documents;
+mod exports;
+mod framing;
 mod remote;
+mod server_certificate;
 
 use std::path::PathBuf;
 

@@ -36,7 +36,7 @@ fn everything_is_as_it_is_at_the_socket() {
         assert_eq!(there.code, here.code, "{arguments:?}: {there:?}");
         assert_eq!(there.out(), here.out(), "{arguments:?}");
     }
-    remote(&scene, Some(&root), &["users", "add", "bob"]).assert_ok();
+    remote(&scene, Some(&root), &["users", "add", "bob", "--roles=auditor"]).assert_ok();
     let event = scene.mezctl.audit("user.create").pop().unwrap();
     assert_eq!((&event["actor"], &event["subject"]), (&"root".into(), &"bob".into()));
     scene.assert_alive();

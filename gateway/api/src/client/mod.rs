@@ -85,6 +85,26 @@ impl Client {
         self.json(Method::GET, &query.after(path), Vec::new())
     }
 
+    /// All pages of a list.
+    fn list<T: DeserializeOwned>(&self, path: &str, query: &Query) -> Result<Vec<T>, ClientError> {
+        let mut all = Vec::new();
+        let mut target = query.after(path);
+        loop {
+            let answer = self.call(Method::GET, &target, Vec::new())?;
+            let next = next_page(&answer, path);
+            let page: Vec<T> = serde_json::from_slice(&whole(answer)?)
+                .map_err(|error| ClientError::Answer(error.to_string()))?;
+            all.extend(page);
+            match next {
+                Some(next) if next == target => {
+                    return Err(ClientError::Answer("a list that has no end".into()));
+                }
+                Some(next) => target = next,
+                None => return Ok(all),
+            }
+        }
+    }
+
     /// The JSON answer to a JSON body.
     fn send<T: DeserializeOwned>(
         &self,
@@ -144,6 +164,13 @@ impl Client {
             Err(_) => Err(ClientError::Answer(format!("status {status} without a problem"))),
         }
     }
+}
+
+/// The target of the page behind this one, which must be of the same list.
+fn next_page(answer: &Response<Body>, path: &str) -> Option<String> {
+    let link = answer.headers().get("link")?.to_str().ok()?;
+    let target = link.strip_prefix('<')?.strip_suffix(">; rel=\"next\"")?;
+    target.strip_prefix(path).filter(|rest| rest.starts_with('?')).map(|_| target.to_owned())
 }
 
 /// The whole body, within [`ANSWER_MAX`].

@@ -15,7 +15,8 @@ use crate::inventory::Operator;
 
 pub(super) fn add(api: &mut Api<'_>) {
     api.rule(
-        Route::get("/v1/access/explain", "Says what would be decided for a user, and why"),
+        Route::get("/v1/access/explain", "Says what would be decided for a user, and why")
+            .query(&[("user", "The user"), ("target", "LOGIN@NODE")]),
         (Resource::Role, Verb::Read),
         explain,
     );

@@ -21,9 +21,19 @@ use crate::inventory::Operator;
 /// Most bytes of events on a page: a page ends early rather than growing beyond.
 const PAGE_BYTES: usize = 8 * 1024 * 1024;
 
+/// What pages of events are narrowed by.
+const FILTER: &[(&str, &str)] = &[
+    ("type", "Only this type"),
+    ("user", "Only this user, as actor or subject"),
+    ("node", "Only this node"),
+    ("since", "Not earlier than this moment (RFC 3339)"),
+    ("after_seq", "Only events with a greater number"),
+    ("limit", "At most so many events"),
+];
+
 pub(super) fn add(api: &mut Api<'_>) {
     api.rule(
-        Route::get("/v1/audit/events", "Lists audit events by number"),
+        Route::get("/v1/audit/events", "Lists audit events by number").query(FILTER),
         (Resource::Audit, Verb::List),
         events,
     );

@@ -16,11 +16,12 @@ use crate::http::problem;
 use crate::http::request::Request;
 use crate::http::response::Response;
 use crate::http::route::Route;
+use crate::http::schema;
 use crate::inventory::{Operator, Refusal};
 
 pub(super) fn add(api: &mut Api<'_>) {
     api.rule(
-        Route::post("/v1/certificates/user", "Certifies keys of a user"),
+        Route::post("/v1/certificates/user", "Certifies keys of a user").takes(schema::sign).creates(),
         (Resource::Ca, Verb::Create),
         sign,
     );

@@ -14,8 +14,8 @@ use crate::shared::Shared;
 const TEXT: &str = "text/plain; charset=utf-8";
 
 pub(super) fn add(api: &mut Api<'_>) {
-    api.public(Route::get("/healthz", "Says that the process lives"), healthz);
-    api.public(Route::get("/readyz", "Says whether everything listens"), readyz);
+    api.public(Route::get("/healthz", "Says that the process lives").answers(TEXT), healthz);
+    api.public(Route::get("/readyz", "Says whether everything listens").answers(TEXT), readyz);
 }
 
 async fn healthz(_: Arc<Shared>, _: Request) -> Answer {

@@ -7,9 +7,11 @@ mod certificates;
 mod health;
 mod locks;
 mod nodes;
+mod openapi;
 mod recordings;
 mod rights;
 mod roles;
+mod ssh_config;
 mod status;
 mod users;
 
@@ -17,7 +19,6 @@ use std::future::Future;
 use std::sync::Arc;
 
 use mezite_access::{Resource, Verb};
-use mezite_api::User;
 
 use super::app::{Answer, App};
 use super::caller::TlsClient;
@@ -39,8 +40,10 @@ pub fn application(services: &Arc<Services>) -> App {
     nodes::add(&mut api);
     recordings::add(&mut api);
     roles::add(&mut api);
+    ssh_config::add(&mut api);
     status::add(&mut api);
     users::add(&mut api);
+    openapi::add(&mut api);
     api.app
 }
 
@@ -75,17 +78,17 @@ impl Api<'_> {
         });
     }
 
-    /// Adds a route for every user who is not shut out. Its handler is told who asks.
-    #[expect(dead_code, reason = "for what users ask about themselves")]
+    /// Adds a route for every user who is not shut out, and for the operator at the socket. Its handler is told who
+    /// asks.
     fn identified<H, F>(&mut self, route: Route, handler: H)
     where
-        H: Fn(Arc<Services>, Arc<User>, Request) -> F + Copy + Send + Sync + 'static,
+        H: Fn(Arc<Services>, Operator, Request) -> F + Copy + Send + Sync + 'static,
         F: Future<Output = Answer> + Send + 'static,
     {
         let route = Route { access: Access::Identified, ..route };
         self.app.route(route, self.services, move |services, request| async move {
-            let user = rights::identified(&services, &request).await?;
-            handler(services, user, request).await
+            let caller = rights::identified(&services, &request).await?;
+            handler(services, caller, request).await
         });
     }
 

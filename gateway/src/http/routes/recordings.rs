@@ -14,33 +14,37 @@ use uuid::Uuid;
 use super::Api;
 use crate::connection::Services;
 use crate::http::app::Answer;
+use crate::http::page::{Paging, ordered};
 use crate::http::problem;
 use crate::http::request::Request;
 use crate::http::response::{Body, Response};
-use crate::http::route::Route;
+use crate::http::route::{PAGED, Route};
 use crate::inventory::Operator;
 
 const MEZREC: &str = "application/vnd.mezite.recording";
 
 pub(super) fn add(api: &mut Api<'_>) {
     api.rule(
-        Route::get("/v1/recordings", "Lists recordings, oldest first"),
+        Route::get("/v1/recordings", "Lists recordings, oldest first").query(PAGED),
         (Resource::Recording, Verb::List),
         list,
     );
     api.rule(
-        Route::get("/v1/recordings/:session/file", "Gives the recording of a session"),
+        Route::get("/v1/recordings/:session/file", "Gives the recording of a session")
+            .query(&[("for", "play or export, for the audit")])
+            .answers(MEZREC),
         (Resource::Recording, Verb::Read),
         file,
     );
 }
 
-async fn list(services: Arc<Services>, _: Operator, _: Request) -> Answer {
+async fn list(services: Arc<Services>, _: Operator, request: Request) -> Answer {
+    let paging = Paging::of(&request, services.shared.authority.cursor_key())?;
     let archive = services.recorder.archive().clone();
     let listed = blocking::run(move || archive.list()).await;
     let listed = listed.map_err(|error| problem::internal("the recordings cannot be listed", &error))?;
     let listed: Vec<RecordingInfo> = listed.into_iter().map(info).collect();
-    Ok(Response::json(200, &listed))
+    Ok(paging.cut(listed, |one| ordered(one.started, one.session)))
 }
 
 async fn file(services: Arc<Services>, operator: Operator, request: Request) -> Answer {
@@ -62,7 +66,7 @@ async fn file(services: Arc<Services>, operator: Operator, request: Request) -> 
         .with("outcome", "ok")
         .with("session", session.to_string());
     services.shared.auditor.record(event).await.map_err(|error| problem::commit(&error))?;
-    Ok(Response { status: 200, content_type: MEZREC, etag: None, body: Body::File { file, len } })
+    Ok(Response { body: Body::File { file, len }, ..Response::ok(MEZREC, Vec::new()) })
 }
 
 fn open(file: File) -> Result<(File, u64), ReadError> {

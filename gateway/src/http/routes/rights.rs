@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mezite_access::{Resource, Verb};
-use mezite_api::{Problem, ProblemCode, User};
+use mezite_api::{Problem, ProblemCode};
 use mezite_store::AuditEntry;
 
 use crate::connection::Services;
@@ -39,11 +39,14 @@ pub(super) async fn administrator(
     }
 }
 
-/// The user who asks, where any may.
-pub(super) async fn identified(services: &Services, request: &Request) -> Result<Arc<User>, Problem> {
+/// The user who asks, where any may, or the operator at the socket.
+pub(super) async fn identified(services: &Services, request: &Request) -> Result<Operator, Problem> {
+    if let Caller::Operator(uid) = request.caller {
+        return operator(uid);
+    }
     let client = certified(&request.caller)?;
     match services.inventory.identify(current(client)?).await {
-        Ok(user) => Ok(user),
+        Ok(user) => Ok(Operator::User(user.name.clone())),
         Err(refusal) => Err(shut_out(services, &refusal, client, request).await),
     }
 }

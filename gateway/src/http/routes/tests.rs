@@ -108,6 +108,7 @@ fn request(method: Method, target: &str, body: &Value, caller: Caller) -> Reques
         query: Query::parse(query).unwrap(),
         body: if body.is_null() { Vec::new() } else { body.to_string().into_bytes() },
         caller,
+        if_match: None,
         if_none_match: None,
         params: Vec::new(),
     }

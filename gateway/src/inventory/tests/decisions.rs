@@ -123,7 +123,7 @@ fn a_change_counts_from_the_next_decision_on() {
         assert!(cluster.access("alice", "root@db-1").await.is_ok());
         cluster.role("ops", "  allow: {node_labels: {env: prod}, logins: [deploy]}").await;
         assert!(matches!(cluster.access("alice", "root@db-1").await, Err(Refusal::Role(_))));
-        cluster.inventory.remove_role(&UID, &"ops".parse().unwrap()).await.unwrap();
+        cluster.inventory.remove_role(&UID, &"ops".parse().unwrap(), None).await.unwrap();
         assert!(matches!(cluster.access("alice", "deploy@db-1").await, Err(Refusal::Hidden(_))));
 
         cluster.role("ops", "  allow: {node_labels: {env: prod}, logins: [deploy]}").await;
@@ -132,7 +132,7 @@ fn a_change_counts_from_the_next_decision_on() {
         let disable = UserUpdate { disabled: Some(true), ..UserUpdate::default() };
         cluster.inventory.update_user(&UID, &alice, disable).await.unwrap();
         assert_eq!(cluster.access("alice", "deploy@db-1").await.unwrap_err(), Refusal::Disabled);
-        cluster.inventory.remove_user(&UID, &alice).await.unwrap();
+        cluster.inventory.remove_user(&UID, &alice, None).await.unwrap();
         assert_eq!(cluster.access("alice", "deploy@db-1").await.unwrap_err(), Refusal::UnknownUser);
     });
 }
