@@ -44,6 +44,6 @@ chmod 600 "$work/fuzzer.pem"
     --tls-verify "$work/fuzzer.cas" --request-cert "$work/fuzzer.pem" \
     --exclude-path-regex '^/v1/locks$' --exclude-path '/readyz' \
     --checks all --exclude-checks ignored_auth,positive_data_acceptance \
-    --max-examples "$examples" --generation-deterministic --no-color --workers 2
+    --max-examples "$examples" --generation-deterministic --no-color --workers 1
 kill -0 "$gateway"
 "$bin/mezctl" audit verify

@@ -77,7 +77,7 @@ fn hostile_063_the_validity_has_no_tolerance_at_its_end() {
     let judge = |identity: &ClientIdentity, now: SystemTime, later: Duration| {
         verify_client_certificate(&[issue(&ca, identity, now)], &trust, now + later)
     };
-    judge(&alice(), now, HOUR - Duration::from_secs(2)).unwrap();
+    judge(&alice(), now, HOUR.checked_sub(Duration::from_secs(2)).unwrap()).unwrap();
     assert_eq!(judge(&alice(), now, HOUR).unwrap_err(), Refusal::Expired);
     // A bot's is still believed to be the bot's, which may renew it and do nothing else.
     let lapsed = judge(&bot(), now, WINDOW).unwrap();
@@ -121,7 +121,10 @@ fn hostile_063_other_cas_chains_and_usages() {
         assert_eq!(refused.err(), Some(refusal), "{label}");
     }
     let nobody = ClientTrust::new(CLUSTER, &[], WINDOW).unwrap();
-    assert_eq!(verify_client_certificate(&[ours.clone()], &nobody, now).err(), Some(Refusal::UnknownCa));
+    assert_eq!(
+        verify_client_certificate(std::slice::from_ref(&ours), &nobody, now).err(),
+        Some(Refusal::UnknownCa)
+    );
     let elsewhere = ClientTrust::new("example.com", &[ca.certificate().clone()], WINDOW).unwrap();
     assert_eq!(verify_client_certificate(&[ours], &elsewhere, now).err(), Some(Refusal::Identity));
 }

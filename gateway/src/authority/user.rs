@@ -1,5 +1,6 @@
 //! User certificates: what is asked, what the roles leave of it, and the event that goes with it.
 
+use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -134,7 +135,11 @@ fn event(order: &UserCertificateOrder, signed: &SignedUser) -> AuditEntry {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// A moment as events and answers write it.

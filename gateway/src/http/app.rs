@@ -48,7 +48,9 @@ impl App {
                 Ok(outgoing)
             }
         };
-        self.server.at(pattern).method(method.into(), endpoint);
+        if let Some(method) = known(method) {
+            self.server.at(pattern).method(method, endpoint);
+        }
         self.routes.push(route);
     }
 
@@ -73,7 +75,10 @@ impl App {
             return Problem::new(ProblemCode::Invalid, "malformed path").into();
         };
         let allowed = self.allowed(&request.path);
-        let mut incoming = http::Request::new(http::Method::from(request.method), url);
+        let Some(method) = known(request.method) else {
+            return unrouted(http::StatusCode::MethodNotAllowed, allowed);
+        };
+        let mut incoming = http::Request::new(method, url);
         incoming.ext_mut().insert(request);
         let outgoing: Result<http::Response, _> = self.server.respond(incoming).await;
         match outgoing {
@@ -126,17 +131,15 @@ fn unrouted(status: http::StatusCode, allowed: String) -> Response {
     }
 }
 
-impl From<Method> for http::Method {
-    fn from(method: Method) -> Self {
-        match method {
-            Method::Get => Self::Get,
-            Method::Head => Self::Head,
-            Method::Post => Self::Post,
-            Method::Put => Self::Put,
-            Method::Patch => Self::Patch,
-            Method::Delete => Self::Delete,
-            Method::Options => Self::Options,
-            Method::Trace => Self::Trace,
-        }
-    }
+/// The method as tide has it; nothing for one that no route takes.
+fn known(method: Method) -> Option<http::Method> {
+    Some(match method {
+        Method::Get => http::Method::Get,
+        Method::Head => http::Method::Head,
+        Method::Post => http::Method::Post,
+        Method::Put => http::Method::Put,
+        Method::Patch => http::Method::Patch,
+        Method::Delete => http::Method::Delete,
+        Method::Other => return None,
+    })
 }

@@ -28,9 +28,6 @@ pub enum HeadError {
     /// A body without `Content-Length`: other framings are not taken.
     #[error("a body needs a Content-Length")]
     LengthRequired,
-    /// A method that no route knows.
-    #[error("unknown method")]
-    UnknownMethod,
     /// Not HTTP/1.1 nor HTTP/1.0.
     #[error("only HTTP/1.1 is spoken here")]
     UnknownVersion,
@@ -44,7 +41,6 @@ impl HeadError {
             Self::HeadTooLarge => 431,
             Self::BodyTooLarge => 413,
             Self::LengthRequired => 411,
-            Self::UnknownMethod => 501,
             Self::UnknownVersion => 505,
         }
     }
@@ -133,7 +129,7 @@ fn request_line(line: &str) -> Result<(Method, &str, bool), HeadError> {
         _ if version.starts_with("HTTP/") => return Err(HeadError::UnknownVersion),
         _ => return Err(HeadError::Malformed("request line")),
     };
-    Ok((Method::parse(method).ok_or(HeadError::UnknownMethod)?, target, http_1_1))
+    Ok((Method::parse(method).ok_or(HeadError::Malformed("method"))?, target, http_1_1))
 }
 
 /// Only the origin form, and only paths that mean the same to every reader: no percent-encoding, no empty, `.`
@@ -238,7 +234,7 @@ impl Fields {
 }
 
 /// RFC 9110 section 5.6.2.
-fn is_token_byte(byte: u8) -> bool {
+pub(super) fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
@@ -348,7 +344,9 @@ mod tests {
                 "{line}"
             );
         }
-        assert_eq!(error("get / HTTP/1.1\r\nHost: a\r\n\r\n"), HeadError::UnknownMethod);
+        // Methods are case-sensitive: this is another one.
+        assert_eq!(parse("get / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap().method, Method::Other);
+        assert!(matches!(error("G@T / HTTP/1.1\r\nHost: a\r\n\r\n"), HeadError::Malformed(_)));
     }
 
     #[test]

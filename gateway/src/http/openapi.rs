@@ -1,4 +1,4 @@
-//! The description of the API (OpenAPI 3.1), made from the routes as they are declared.
+//! The description of the API (`OpenAPI` 3.1), made from the routes as they are declared.
 
 use std::collections::BTreeSet;
 

@@ -6,8 +6,9 @@ use mezite_api::{Invalid, Problem, request};
 use serde::de::DeserializeOwned;
 
 use super::caller::Caller;
+use super::head::is_token_byte;
 
-/// Methods that are understood.
+/// Methods that some route knows, and all others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Method {
     /// Reads.
@@ -22,14 +23,12 @@ pub enum Method {
     Patch,
     /// Removes.
     Delete,
-    /// Asks what a path takes; no route knows it.
-    Options,
-    /// Asks for an echo; no route knows it.
-    Trace,
+    /// Any other: no route takes it.
+    Other,
 }
 
 impl Method {
-    /// The method of a request line; methods are case-sensitive (RFC 9110 section 9.1).
+    /// The method of a request line, which must be a token; methods are case-sensitive (RFC 9110 section 9.1).
     pub fn parse(name: &str) -> Option<Self> {
         Some(match name {
             "GET" => Self::Get,
@@ -38,8 +37,7 @@ impl Method {
             "PUT" => Self::Put,
             "PATCH" => Self::Patch,
             "DELETE" => Self::Delete,
-            "OPTIONS" => Self::Options,
-            "TRACE" => Self::Trace,
+            _ if !name.is_empty() && name.bytes().all(is_token_byte) => Self::Other,
             _ => return None,
         })
     }
@@ -53,8 +51,7 @@ impl Method {
             Self::Put => "PUT",
             Self::Patch => "PATCH",
             Self::Delete => "DELETE",
-            Self::Options => "OPTIONS",
-            Self::Trace => "TRACE",
+            Self::Other => "another method",
         }
     }
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::request::Method;
 
 /// One route.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct Route {
     /// The method.
     pub method: Method,

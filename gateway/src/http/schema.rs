@@ -80,7 +80,7 @@ pub(super) fn user_update() -> Value {
 
 fn traits() -> Value {
     json!({"type": "object", "propertyNames": {"pattern": "^[A-Za-z0-9_-]{1,64}$"},
-           "additionalProperties": {"type": "array", "items": {"type": "string", "maxLength": 64}, "maxItems": 64},
+           "additionalProperties": {"type": "array", "items": {"type": "string", "maxLength": 256}, "maxItems": 64},
            "maxProperties": 64})
 }
 
@@ -184,7 +184,6 @@ pub(super) fn query_value(name: &str) -> Value {
         "limit" => json!({"type": "integer", "minimum": 1, "maximum": 1000}),
         "after_seq" => json!({"type": "integer", "minimum": 0, "maximum": i64::MAX}),
         "since" => json!({"type": "string", "format": "date-time"}),
-        "user" => user(),
         "target" => pattern("^[a-z]{1,8}@[a-z0-9]{1,8}$"),
         "for" => json!({"enum": ["play", "export"]}),
         "labels" => pattern("^([a-z]{1,8}=[a-z0-9]{1,8})?$"),

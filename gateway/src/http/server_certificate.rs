@@ -66,14 +66,23 @@ pub enum FileFault {
 
 /// What tells one state of the files from another: their places, sizes, times and modes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FilesState([Option<(u64, u64, i64, i64, u32)>; 2]);
+pub struct FilesState([Option<FileState>; 2]);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct FileState {
+    inode: u64,
+    size: u64,
+    modified: (i64, i64),
+    mode: u32,
+}
 
 impl CertificateFiles {
     /// How the files are now. Blocks.
     pub fn state(&self) -> FilesState {
         let facts = |path: &Path| {
             let facts = fs::metadata(path).ok()?;
-            Some((facts.ino(), facts.size(), facts.mtime(), facts.mtime_nsec(), facts.mode()))
+            let modified = (facts.mtime(), facts.mtime_nsec());
+            Some(FileState { inode: facts.ino(), size: facts.size(), modified, mode: facts.mode() })
         };
         FilesState([facts(&self.certificate), facts(&self.key)])
     }

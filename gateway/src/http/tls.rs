@@ -122,7 +122,7 @@ impl Tls {
                 event
                     .with("outcome", "failed")
                     .with("file", error.path.display().to_string())
-                    .with("reason", mezite_api::escape(&error.fault.to_string()))
+                    .with("reason", mezite_api::escape(error.fault.to_string()))
             }
         });
     }

@@ -16,7 +16,8 @@ fn every_operation_answers_as_it_is_described() {
     let paths = document["paths"].as_object().unwrap();
     assert!(paths.len() >= 20, "{}", paths.len());
     for (template, operations) in paths {
-        let path = template.replace("{user}", "nobody").replace("{role}", "nothing").replace("{node}", "nowhere");
+        let path =
+            template.replace("{user}", "nobody").replace("{role}", "nothing").replace("{node}", "nowhere");
         let path = path.replace("{lock}", "x").replace("{session}", "x");
         for (method, operation) in operations.as_object().unwrap() {
             let line = format!("{} {path}", method.to_uppercase());
@@ -24,7 +25,8 @@ fn every_operation_answers_as_it_is_described() {
             let answer = request(&mut tls_as(&scene.gateway, Shown::at(&root)), &line).unwrap();
             let response = described.get(&answer.status.to_string());
             let response = response.unwrap_or_else(|| panic!("{line}: {} is not described", answer.status));
-            if let Some((content_type, _)) = response["content"].as_object().and_then(|all| all.iter().next()) {
+            if let Some((content_type, _)) = response["content"].as_object().and_then(|all| all.iter().next())
+            {
                 let is = format!("Content-Type: {content_type}");
                 assert!(answer.head.contains(&is), "{line}: {}", answer.head);
             }

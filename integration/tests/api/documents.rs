@@ -77,7 +77,7 @@ fn pages(stream: &mut Tls, path: &str, limit: usize, mut between: impl FnMut(&[V
             .lines()
             .find_map(|line| line.strip_prefix("Link: <")?.strip_suffix(">; rel=\"next\""))
         {
-            Some(next) => target = next.to_owned(),
+            Some(next) => next.clone_into(&mut target),
             None => return all,
         }
     }

@@ -26,7 +26,7 @@ fn with_root() -> (Scene, PathBuf) {
 
 /// Signs credentials for TLS.
 fn credentials(scene: &Scene, user: &str, ttl: &str) -> PathBuf {
-    let prefix = scene.scratch.join(&format!("tls-{user}"));
+    let prefix = scene.scratch.join(format!("tls-{user}"));
     let out = prefix.display().to_string();
     scene.mezctl.ok(&["auth", "sign", "--user", user, "--format=tls", "--ttl", ttl, "--out", &out]);
     prefix

@@ -25,7 +25,7 @@ pub(crate) struct Gateway {
     /// A gateway somewhere else, in place of the socket.
     #[arg(long, global = true, env = "MEZCTL_SERVER", hide_env_values = true, value_name = "HOST[:PORT]")]
     server: Option<String>,
-    /// The credentials for --server: a folder with tls_cert.pem, or PREFIX of PREFIX.crt; by default what 'msh login'
+    /// The credentials for --server: a folder with `tls_cert.pem`, or PREFIX of PREFIX.crt; by default what 'msh login'
     /// has left for that server.
     #[arg(long, global = true, env = "MEZCTL_IDENTITY", hide_env_values = true, value_name = "DIR|PREFIX")]
     identity: Option<PathBuf>,
@@ -44,7 +44,7 @@ impl Gateway {
         let files = self.identity_files(&server);
         let trust = trust(files.as_ref(), pin)?;
         let credentials = files.as_ref().map(IdentityFiles::credentials).transpose();
-        let credentials = credentials.map_err(unusable)?.ok_or_else(|| {
+        let credentials = credentials.map_err(|error| unusable(&error))?.ok_or_else(|| {
             CommandError::new(Kind::Refused, format!("there are no credentials for {server}"))
                 .hint("log in with 'msh login', or pass --identity")
         })?;
@@ -65,11 +65,11 @@ impl Gateway {
 fn trust(files: Option<&IdentityFiles>, pin: Option<CaPin>) -> Result<Trust, CommandError> {
     match (files, pin) {
         (_, Some(pin)) => Ok(Trust::Pin(pin)),
-        (Some(files), None) if files.has_ca() => files.trust().map_err(unusable),
+        (Some(files), None) if files.has_ca() => files.trust().map_err(|error| unusable(&error)),
         (_, None) => Ok(Trust::System),
     }
 }
 
-fn unusable(error: CredentialsError) -> CommandError {
+fn unusable(error: &CredentialsError) -> CommandError {
     CommandError::usage(error.to_string())
 }

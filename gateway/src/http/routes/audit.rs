@@ -12,6 +12,7 @@ use mezite_store::AuditFilter;
 use super::Api;
 use crate::connection::Services;
 use crate::http::app::Answer;
+use crate::http::page::PAGE_MAX;
 use crate::http::problem;
 use crate::http::request::{Query, Request};
 use crate::http::response::Response;
@@ -63,9 +64,17 @@ fn filter(query: &Query) -> Result<AuditFilter, Problem> {
         node: text("node"),
         since: parsed(query, "since", "must be a moment as RFC 3339 has it")?,
         after_seq: parsed(query, "after_seq", "must be a number")?.unwrap_or_default(),
-        limit: parsed(query, "limit", "must be a number")?.unwrap_or_default(),
+        limit: limit(query)?,
         ..AuditFilter::default()
     })
+}
+
+fn limit(query: &Query) -> Result<usize, Problem> {
+    let limit: Option<usize> = parsed(query, "limit", "must be a number")?;
+    match limit.unwrap_or(PAGE_MAX) {
+        limit @ 1..=PAGE_MAX => Ok(limit),
+        _ => Err(Invalid::new("limit", format!("must be from 1 to {PAGE_MAX}")).into()),
+    }
 }
 
 fn parsed<T: FromStr>(

@@ -7,13 +7,13 @@ use mezite_api::client::Client;
 use crate::error::CommandError;
 use crate::output::print;
 
-/// Prints what stock ssh needs: a block for ~/.ssh/config, or with --known-hosts the lines for ~/.ssh/known_hosts.
+/// Prints what stock ssh needs: a block for its configuration, or with --known-hosts the lines for its known hosts.
 #[derive(Debug, Args)]
 pub(crate) struct SshConfig {
     /// For whom; for whoever asks where it is not given.
     #[arg(long)]
     user: Option<String>,
-    /// Print the lines for known_hosts.
+    /// Print the lines for `~/.ssh/known_hosts`.
     #[arg(long)]
     known_hosts: bool,
 }
