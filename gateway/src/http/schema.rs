@@ -182,7 +182,7 @@ pub(super) fn path_segment(name: &str) -> Value {
 pub(super) fn query_value(name: &str) -> Value {
     match name {
         "limit" => json!({"type": "integer", "minimum": 1, "maximum": 1000}),
-        "after_seq" => json!({"type": "integer", "minimum": 0, "maximum": i64::MAX}),
+        "after_seq" => json!({"type": "integer", "minimum": 0}),
         "since" => json!({"type": "string", "format": "date-time"}),
         "target" => pattern("^[a-z]{1,8}@[a-z0-9]{1,8}$"),
         "for" => json!({"enum": ["play", "export"]}),

@@ -103,7 +103,7 @@ fn hostile_009_noise_is_closed_at_once() {
         (
             "CONNECT and then noise",
             request(connect_line, &[b"\r\n", &noise(300, 5)[..]].concat()),
-            "HTTP/1.1 501 ",
+            "HTTP/1.1 400 ",
         ),
     ] {
         assert_closed(label, &mut tls(&scene, connect(https)), &bytes, answer);
