@@ -5,7 +5,8 @@
 //!   [`SealingKey`].
 //! * [`issue_user_certificate`], [`issue_host_certificate`], [`NodeLegCredential`]: issuing. What was signed is taken
 //!   apart again and compared with what was asked.
-//! * [`verify_user_certificate`], [`verify_host_certificate`]: believing, against a [`TrustedSet`].
+//! * [`verify_user_certificate`], [`verify_host_certificate`]: believing, against a [`TrustedSet`];
+//!   [`verify_client_certificate`]: the same in TLS, against a [`ClientTrust`].
 //! * [`export()`]: the public keys as lines for other programs.
 //!
 //! No I/O but key files, no clock but the caller's, no runtime.
@@ -27,6 +28,7 @@ mod sealing;
 mod text;
 mod tls;
 mod tls_client;
+mod tls_client_key;
 mod tls_key;
 mod trust;
 mod verify;
@@ -52,10 +54,11 @@ pub use random::RandomFailed;
 pub use refusal::CertificateRefusal;
 pub use sealing::{Passphrase, SealError, SealRecord, SealSource, SealedSecret, SealingKey};
 pub use text::printable;
-pub use tls::{MAX_SERVER_LIFETIME, SealedTlsCa, ServerCertificate, TlsCa, TlsError};
-pub use tls_client::{ClientCertificateRequest, ClientIdentity};
+pub use tls::{MAX_SERVER_LIFETIME, SealedTlsCa, ServerCertificate, TlsCa, TlsError, certificate_validity};
+pub use tls_client::{ClientCertificateRequest, ClientIdentity, IssuedClientCertificate};
 pub use trust::TrustedSet;
 pub use verify::{
-    CLOCK_SKEW, HostCertificate, MAX_HOST_LIFETIME, MAX_USER_LIFETIME, UserCertificate, Verified,
-    verify_host_certificate, verify_user_certificate,
+    CLOCK_SKEW, ClientCertificate, ClientCertificateRefusal, ClientTrust, HostCertificate, MAX_HOST_LIFETIME,
+    MAX_USER_LIFETIME, UserCertificate, Verified, verify_client_certificate, verify_host_certificate,
+    verify_user_certificate,
 };

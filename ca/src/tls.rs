@@ -12,11 +12,14 @@ use rcgen::{
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use crate::pin::{CaPin, PinError};
 use crate::random::{self, RandomFailed};
 use crate::sealing::{SealError, SealedSecret, SealingKey};
-use crate::tls_client::{ClientCertificateRequest, ClientPublicKey};
+use crate::tls_client::{ClientCertificateRequest, IssuedClientCertificate};
+use crate::tls_client_key::ClientPublicKey;
 use crate::tls_key::TlsKey;
 use crate::verify::{CLOCK_SKEW, MAX_USER_LIFETIME};
 
@@ -93,7 +96,7 @@ impl TlsCa {
         let mut params = ca_params(cluster);
         let since_epoch = u64::try_from(now.as_second()).map_err(|_| TlsError::Clock)?;
         set_validity(&mut params, Duration::from_secs(since_epoch), CA_LIFETIME)?;
-        params.serial_number = Some(serial_number()?);
+        params.serial_number = Some(serial_number(random::serial()?));
         let pem = params.self_signed(&key)?.pem();
         Self::assemble(cluster, now, pem, params, key)
     }
@@ -157,16 +160,19 @@ impl TlsCa {
         &self,
         request: &ClientCertificateRequest<'_>,
         now: SystemTime,
-    ) -> Result<CertificateDer<'static>, TlsError> {
+    ) -> Result<IssuedClientCertificate, TlsError> {
         request.identity.check()?;
         let key = ClientPublicKey::from_spki(request.public_key)?;
         let mut params = leaf_params(now, request.lifetime, MAX_USER_LIFETIME)?;
+        let serial = random::serial()?;
+        params.serial_number = Some(serial_number(serial));
         params.distinguished_name.push(DnType::OrganizationName, request.identity.kind());
         params.distinguished_name.push(DnType::CommonName, request.identity.name());
         let uri = request.identity.uri(&self.cluster).try_into()?;
         params.subject_alt_names = vec![SanType::URI(uri)];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-        Ok(params.signed_by(&key, &self.issuer)?.der().clone())
+        let der = params.signed_by(&key, &self.issuer)?.der().clone();
+        Ok(IssuedClientCertificate { der, serial, key_digest: Sha256::digest(request.public_key).into() })
     }
 
     /// The CA in the form in which it may be stored.
@@ -214,6 +220,16 @@ fn context(certificate: &str) -> String {
     format!("mezite tls ca {certificate}")
 }
 
+/// From when to when an X.509 certificate is valid; nothing where it is none.
+pub fn certificate_validity(der: &CertificateDer<'_>) -> Option<(SystemTime, SystemTime)> {
+    let (_, certificate) = X509Certificate::from_der(der).ok().filter(|(rest, _)| rest.is_empty())?;
+    let moment = |seconds: i64| {
+        UNIX_EPOCH.checked_add(Duration::from_secs(u64::try_from(seconds).unwrap_or_default()))
+    };
+    let validity = certificate.validity();
+    Some((moment(validity.not_before.timestamp())?, moment(validity.not_after.timestamp())?))
+}
+
 /// A server's certificate chain (its own first) and private key.
 pub struct ServerCertificate {
     /// The chain, the server's own certificate first.
@@ -252,7 +268,7 @@ fn leaf_params(
     }
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
-    params.serial_number = Some(serial_number()?);
+    params.serial_number = Some(serial_number(random::serial()?));
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.use_authority_key_identifier_extension = true;
     let since_epoch = now.duration_since(UNIX_EPOCH).map_err(|_| TlsError::Clock)?;
@@ -260,8 +276,8 @@ fn leaf_params(
     Ok(params)
 }
 
-fn serial_number() -> Result<SerialNumber, RandomFailed> {
-    Ok(SerialNumber::from_slice(&random::serial()?.to_be_bytes()))
+fn serial_number(serial: u64) -> SerialNumber {
+    SerialNumber::from_slice(&serial.to_be_bytes())
 }
 
 /// From a minute before `since_epoch` to `lifetime` after it.

@@ -2,48 +2,54 @@
 
 use std::time::Duration;
 
-use rcgen::{PKCS_ECDSA_P256_SHA256, PKCS_ED25519, PublicKeyData, SignatureAlgorithm};
-use x509_parser::oid_registry::{OID_EC_P256, OID_KEY_TYPE_EC_PUBLIC_KEY, OID_SIG_ED25519};
-use x509_parser::prelude::FromDer as _;
-use x509_parser::x509::SubjectPublicKeyInfo;
+use rustls_pki_types::CertificateDer;
 
 use crate::text::printable;
 use crate::tls::TlsError;
 
-/// Whose a client certificate is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ClientIdentity<'a> {
+/// Whose a client certificate is. It stands in the certificate as one URI, the only field that is believed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClientIdentity {
     /// A person.
     User {
         /// The user's name.
-        user: &'a str,
+        user: String,
     },
     /// A bot, in one generation of one of its instances.
     Bot {
         /// The bot's name.
-        bot: &'a str,
+        bot: String,
         /// The generation.
         generation: u64,
+        /// The instance's id.
+        instance: String,
     },
 }
 
-impl ClientIdentity<'_> {
-    pub(crate) fn name(&self) -> &str {
+impl ClientIdentity {
+    /// The name of the person or the bot.
+    pub fn name(&self) -> &str {
         match self {
             Self::User { user } => user,
             Self::Bot { bot, .. } => bot,
         }
     }
 
-    /// The name must stand in the URI as it is: letters, digits and what else user names may have (RFC 3986 section
+    /// Names must stand in the URI as they are: letters, digits and what else user names may have (RFC 3986 section
     /// 3.3 allows all of it in a segment of a path).
     pub(crate) fn check(&self) -> Result<(), TlsError> {
-        let name = self.name();
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._@+-".contains(&byte);
-        if (1..=64).contains(&name.len()) && name.bytes().all(plain) {
-            return Ok(());
+        let check = |name: &str| {
+            if (1..=64).contains(&name.len()) && name.bytes().all(plain) {
+                return Ok(());
+            }
+            Err(TlsError::Identity(printable(name.as_bytes())))
+        };
+        check(self.name())?;
+        match self {
+            Self::User { .. } => Ok(()),
+            Self::Bot { instance, .. } => check(instance),
         }
-        Err(TlsError::Identity(printable(name.as_bytes())))
     }
 
     pub(crate) fn kind(&self) -> &'static str {
@@ -53,12 +59,31 @@ impl ClientIdentity<'_> {
         }
     }
 
-    /// `mezite://CLUSTER/user/U` or `mezite://CLUSTER/bot/B/generation/G`.
+    /// `mezite://CLUSTER/user/U` or `mezite://CLUSTER/bot/B/generation/G/instance/I`.
     pub(crate) fn uri(&self, cluster: &str) -> String {
         match self {
             Self::User { user } => format!("mezite://{cluster}/user/{user}"),
-            Self::Bot { bot, generation } => format!("mezite://{cluster}/bot/{bot}/generation/{generation}"),
+            Self::Bot { bot, generation, instance } => {
+                format!("mezite://{cluster}/bot/{bot}/generation/{generation}/instance/{instance}")
+            }
         }
+    }
+
+    /// What [`uri`](Self::uri) has written for this cluster, and nothing else.
+    pub(crate) fn from_uri(uri: &str, cluster: &str) -> Option<Self> {
+        let path = uri.strip_prefix("mezite://")?.strip_prefix(cluster)?.strip_prefix('/')?;
+        let segments: Vec<&str> = path.split('/').collect();
+        let identity = match segments.as_slice() {
+            ["user", user] => Self::User { user: (*user).to_owned() },
+            ["bot", bot, "generation", generation, "instance", instance] => Self::Bot {
+                bot: (*bot).to_owned(),
+                generation: generation.parse().ok()?,
+                instance: (*instance).to_owned(),
+            },
+            _ => return None,
+        };
+        // Numbers have several spellings; only ours is taken.
+        (identity.check().is_ok() && identity.uri(cluster) == uri).then_some(identity)
     }
 }
 
@@ -66,45 +91,68 @@ impl ClientIdentity<'_> {
 #[derive(Clone, Copy, Debug)]
 pub struct ClientCertificateRequest<'a> {
     /// Whose it is.
-    pub identity: ClientIdentity<'a>,
-    /// The client's public key, a DER `SubjectPublicKeyInfo`.
+    pub identity: &'a ClientIdentity,
+    /// The client's public key, a DER `SubjectPublicKeyInfo`: P-256 or Ed25519.
     pub public_key: &'a [u8],
     /// How long it shall live: as long as the SSH certificate that is issued with it.
     pub lifetime: Duration,
 }
 
-/// A client's public key, of an accepted type.
-pub(crate) struct ClientPublicKey {
-    algorithm: &'static SignatureAlgorithm,
-    bits: Vec<u8>,
+/// A client certificate that was issued.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IssuedClientCertificate {
+    /// The certificate.
+    pub der: CertificateDer<'static>,
+    /// Its serial.
+    pub serial: u64,
+    /// SHA-256 of its public key, as verification gives it.
+    pub key_digest: [u8; 32],
 }
 
-impl ClientPublicKey {
-    /// Reads a DER `SubjectPublicKeyInfo` (RFC 5280 section 4.1.2.7): P-256 or Ed25519, nothing after it.
-    pub(crate) fn from_spki(der: &[u8]) -> Result<Self, TlsError> {
-        let (rest, spki) = SubjectPublicKeyInfo::from_der(der).map_err(|_| TlsError::ClientKey)?;
-        let bits = spki.subject_public_key.data.to_vec();
-        let curve = spki.algorithm.parameters.as_ref().and_then(|parameters| parameters.as_oid().ok());
-        let algorithm = if spki.algorithm.algorithm == OID_SIG_ED25519 && bits.len() == 32 {
-            &PKCS_ED25519
-        } else if spki.algorithm.algorithm == OID_KEY_TYPE_EC_PUBLIC_KEY
-            && curve == Some(OID_EC_P256)
-            && p256::PublicKey::from_sec1_bytes(&bits).is_ok()
-        {
-            &PKCS_ECDSA_P256_SHA256
-        } else {
-            return Err(TlsError::ClientKey);
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn identities_are_read_as_they_were_written() {
+        let user = ClientIdentity::User { user: "a.b@c+d-e_f".to_owned() };
+        let bot = ClientIdentity::Bot {
+            bot: "deploy".to_owned(),
+            generation: u64::MAX,
+            instance: "6c1f".to_owned(),
         };
-        if rest.is_empty() { Ok(Self { algorithm, bits }) } else { Err(TlsError::ClientKey) }
-    }
-}
-
-impl PublicKeyData for ClientPublicKey {
-    fn der_bytes(&self) -> &[u8] {
-        &self.bits
+        for identity in [user, bot] {
+            let uri = identity.uri("example.org");
+            assert_eq!(ClientIdentity::from_uri(&uri, "example.org"), Some(identity));
+            assert_eq!(ClientIdentity::from_uri(&uri, "example.com"), None);
+        }
     }
 
-    fn algorithm(&self) -> &'static SignatureAlgorithm {
-        self.algorithm
+    #[test]
+    fn hostile_063_identities_have_one_spelling() {
+        for path in [
+            "user/",
+            "user/alice/",
+            "user/alice/x",
+            "user/al%69ce",
+            "user/a b",
+            "USER/alice",
+            "bot/b/generation/1",
+            "bot/b/generation/01/instance/i",
+            "bot/b/generation/+1/instance/i",
+            "bot/b/generation/-1/instance/i",
+            "bot/b/generation/18446744073709551616/instance/i",
+            "bot/b/generation/1/instance/",
+            "bot/user/alice",
+            "",
+        ] {
+            let uri = format!("mezite://example.org/{path}");
+            assert_eq!(ClientIdentity::from_uri(&uri, "example.org"), None, "{uri}");
+        }
+        for uri in
+            ["mezite://example.org.evil/user/a", "http://example.org/user/a", "mezite://x@example.org/user/a"]
+        {
+            assert_eq!(ClientIdentity::from_uri(uri, "example.org"), None, "{uri}");
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! The one place where a certificate becomes believed.
 
+mod tls_client;
+
 use std::net::IpAddr;
 use std::ops::Deref;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -13,6 +15,8 @@ use crate::principal::{PrincipalError, check_principals};
 use crate::public_key::{PublicKey, SignatureError};
 use crate::refusal::CertificateRefusal;
 use crate::trust::TrustedSet;
+
+pub use tls_client::{ClientCertificate, ClientCertificateRefusal, ClientTrust, verify_client_certificate};
 
 /// How far a certificate may start in the future: clocks differ. There is no such tolerance at its end.
 pub const CLOCK_SKEW: Duration = Duration::from_mins(1);

@@ -20,7 +20,7 @@ use crate::config::Config;
 use crate::connection::{Connections, LOCKS, Refusals, Services, enforce_locks};
 use crate::dialer::Dialer;
 use crate::front::Startups;
-use crate::http::{self, Https, TlsSetupError};
+use crate::http::{self, Https, Tls, TlsSetupError};
 use crate::inventory::{Inventory, InventoryError};
 use crate::recorder::Recorder;
 use crate::shared::{Addresses, Shared};
@@ -124,17 +124,22 @@ impl Gateway {
         shared.supervisor.task::<std::convert::Infallible, _, _>(LOCKS, move |_, stop: Stop| {
             enforce_locks(services, changes, stop)
         });
-        let tls = http::acceptor(&shared.authority).await?;
+        let files = shared.config.https_certificate.clone();
+        let tls = Tls::new(&shared.authority, files.as_ref()).await?;
+        let app = http::application(&self.services);
         let startups = Startups::default();
         let connect = Some(front::over_tls(self.services.clone(), startups.clone()));
-        let door = Https { app: http::public(shared), authority: shared.authority.clone(), connect };
+        let door = Https { app: app.clone(), connect };
+        let (kept, authority, auditor) = (tls.clone(), shared.authority.clone(), shared.auditor.clone());
+        shared.supervisor.task::<std::convert::Infallible, _, _>(http::UPKEEP, move |_, stop: Stop| {
+            kept.keep(authority, auditor, files, stop)
+        });
         for listener in https {
             let (door, tls) = (door.clone(), tls.clone());
             shared.supervisor.task::<std::convert::Infallible, _, _>(http::HTTPS, move |_, stop: Stop| {
                 door.serve(listener, tls, stop)
             });
         }
-        let app = http::administration(&self.services);
         shared.supervisor.task::<std::convert::Infallible, _, _>(http::ADMIN, move |_, stop: Stop| {
             http::serve_admin(admin, app, stop)
         });

@@ -9,3 +9,4 @@ mod openssh;
 mod sealing;
 mod support;
 mod tls;
+mod tls_clients;

@@ -31,18 +31,26 @@ fn provider() -> Arc<rustls::crypto::CryptoProvider> {
     Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }
 
+fn user(name: &str) -> ClientIdentity {
+    ClientIdentity::User { user: name.to_owned() }
+}
+
+fn bot(name: &str, generation: u64) -> ClientIdentity {
+    ClientIdentity::Bot { bot: name.to_owned(), generation, instance: "i-1".to_owned() }
+}
+
 /// A client's key and certificate.
 struct Client {
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
 }
 
-fn client(ca: &TlsCa, identity: ClientIdentity<'_>) -> Client {
+fn client(ca: &TlsCa, identity: &ClientIdentity) -> Client {
     let secret = p256::SecretKey::from_slice(&[9; 32]).unwrap();
     let spki = secret.public_key().to_public_key_der().unwrap();
     let request =
         ClientCertificateRequest { identity, public_key: spki.as_bytes(), lifetime: Duration::from_hours(1) };
-    let certificate = ca.client_certificate(&request, SystemTime::now()).unwrap();
+    let certificate = ca.client_certificate(&request, SystemTime::now()).unwrap().der;
     let key = PrivatePkcs8KeyDer::from(secret.to_pkcs8_der().unwrap().as_bytes().to_vec());
     Client { chain: vec![certificate], key: key.into() }
 }
@@ -114,7 +122,7 @@ fn clients_that_know_the_ca_believe_the_server() {
 #[test]
 fn a_client_certificate_of_this_ca_is_believed_and_of_another_is_not() {
     let (ca, other) = (ca(), ca());
-    let alice = ClientIdentity::User { user: "alice" };
+    let alice = &user("alice");
     let server = || server_certificate(&ca, &["localhost"]);
     handshake(server(), &ca, &ca, "localhost", Some(client(&ca, alice))).unwrap();
     let foreign = handshake(server(), &ca, &ca, "localhost", Some(client(&other, alice)));
@@ -129,15 +137,10 @@ fn a_client_certificate_of_this_ca_is_believed_and_of_another_is_not() {
 fn a_client_certificate_says_whose_it_is() {
     let ca = ca();
     for (identity, name, kind, uri) in [
-        (ClientIdentity::User { user: "alice" }, "alice", "user", "mezite://example.org/user/alice"),
-        (
-            ClientIdentity::Bot { bot: "deploy", generation: 7 },
-            "deploy",
-            "bot",
-            "mezite://example.org/bot/deploy/generation/7",
-        ),
+        (user("alice"), "alice", "user", "mezite://example.org/user/alice"),
+        (bot("deploy", 7), "deploy", "bot", "mezite://example.org/bot/deploy/generation/7/instance/i-1"),
     ] {
-        let client = client(&ca, identity);
+        let client = client(&ca, &identity);
         let (_, certificate) = X509Certificate::from_der(client.chain.first().unwrap()).unwrap();
         let subject = certificate.subject();
         assert_eq!(subject.iter_common_name().next().unwrap().as_str().unwrap(), name);
@@ -160,8 +163,7 @@ fn names_and_keys_that_cannot_be_certified() {
     let spki = secret.public_key().to_public_key_der().unwrap();
     let issue = |user: &str, public_key: &[u8]| {
         let lifetime = Duration::from_mins(1);
-        let request =
-            ClientCertificateRequest { identity: ClientIdentity::User { user }, public_key, lifetime };
+        let request = ClientCertificateRequest { identity: &self::user(user), public_key, lifetime };
         ca.client_certificate(&request, SystemTime::now())
     };
     assert!(issue("a.b@c+d-e_f", spki.as_bytes()).is_ok());

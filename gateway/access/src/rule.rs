@@ -37,6 +37,26 @@ pub enum Resource {
     Any,
 }
 
+impl Resource {
+    /// The word in a rule.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Node => "node",
+            Self::Role => "role",
+            Self::User => "user",
+            Self::Bot => "bot",
+            Self::Token => "token",
+            Self::Lock => "lock",
+            Self::Session => "session",
+            Self::Recording => "recording",
+            Self::Audit => "audit",
+            Self::Ca => "ca",
+            Self::Gateway => "gateway",
+            Self::Any => "*",
+        }
+    }
+}
+
 /// What is done with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -58,6 +78,22 @@ pub enum Verb {
     /// All of them.
     #[serde(rename = "*")]
     Any,
+}
+
+impl Verb {
+    /// The word in a rule.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::List => "list",
+            Self::Read => "read",
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Delete => "delete",
+            Self::Use => "use",
+            Self::Rotate => "rotate",
+            Self::Any => "*",
+        }
+    }
 }
 
 /// Resources × verbs.

@@ -5,9 +5,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{UserKey, UserName, duration};
+use crate::{TlsPublicKey, UserKey, UserName, duration};
 
-/// Asks for a user certificate.
+/// Asks for certificates of a user: one for SSH, and one for TLS where a key for it is given.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SignRequest {
@@ -15,16 +15,22 @@ pub struct SignRequest {
     pub user: UserName,
     /// For which key.
     pub public_key: UserKey,
+    /// The key of a TLS client certificate, PEM `PUBLIC KEY`: P-256 or Ed25519.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls_public_key: Option<TlsPublicKey>,
     /// How long; cut to the roles' `max_session_ttl`, which it is when it is not said.
     #[serde(default, with = "duration::optional_text", skip_serializing_if = "Option::is_none")]
     pub ttl: Option<Duration>,
 }
 
-/// A user certificate.
+/// Certificates of a user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SignResponse {
     /// One line, as `ssh-keygen` writes it to `…-cert.pub`.
     pub certificate: String,
+    /// The TLS client certificate, PEM, where it was asked for. It is valid for the same time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls_certificate: Option<String>,
     /// Its number, which the audit event has too.
     pub serial: u64,
     /// User name and logins.

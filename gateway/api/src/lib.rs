@@ -5,6 +5,7 @@
 //! Text that came from outside goes through [`escape`] before a person, a log or an audit event sees it.
 
 pub mod audit;
+mod ca_pin;
 pub mod certificate;
 pub mod client;
 pub mod duration;
@@ -13,6 +14,7 @@ pub mod explain;
 #[cfg(test)]
 mod hostile;
 mod invalid;
+mod json;
 pub mod label;
 pub mod lock;
 mod name;
@@ -23,12 +25,15 @@ mod public_key;
 pub mod request;
 pub mod role;
 pub mod session;
+pub mod ssh_config;
 pub mod status;
 mod target;
 mod text;
+mod tls_public_key;
 pub mod user;
 
 pub use audit::AuditEvent;
+pub use ca_pin::CaPin;
 pub use escape::{ESCAPED_MAX_CHARS, escape};
 pub use invalid::Invalid;
 pub use label::Labels;
@@ -40,4 +45,5 @@ pub use problem::{Problem, ProblemCode};
 pub use public_key::{HostKey, UserKey};
 pub use session::{RecordingInfo, SessionInfo};
 pub use target::{NodeRef, SshName, Target};
+pub use tls_public_key::{TlsPublicKey, pem};
 pub use user::User;

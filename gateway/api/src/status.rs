@@ -18,6 +18,9 @@ pub struct Status {
     pub ssh: String,
     /// Where it listens for HTTPS.
     pub https: Vec<String>,
+    /// The pin of the TLS CA, for clients that know nothing else of the gateway.
+    #[serde(default)]
+    pub ca_pin: String,
     /// Open connections.
     pub connections: u64,
     /// Open sessions.

@@ -14,8 +14,10 @@ use mezite_ca::{
     NodeLegRequest, Permits, ServerCertificate, TlsError, TrustedSet, export,
 };
 use mezite_store::{Batch, CommitError, Store};
+use rustls::pki_types::CertificateDer;
 
 use crate::config::Config;
+use crate::http::CursorKey;
 use host::Host;
 use keys::Keys;
 
@@ -43,7 +45,8 @@ pub enum AuthorityError {
         "the user's roles bind certificates to the address of a login (pin_source_ip), and there is none"
     )]
     NoSource,
-    /// The event of the certificate could not be written; the certificate was thrown away.
+    /// The event of the certificate, or what is committed with it, could not be written; the certificate was thrown
+    /// away.
     #[error("the certificate's audit event cannot be written: {0}")]
     Audit(#[from] CommitError),
     /// No host certificate.
@@ -82,7 +85,7 @@ pub enum NodeCa {
 
 /// What the authority understands.
 enum Message {
-    SignUser(Box<UserCertificateOrder>, Reply<Result<SignedUser, AuthorityError>>),
+    SignUser(Box<UserCertificateOrder>, Batch, Reply<Result<SignedUser, AuthorityError>>),
     NodeCredential(Box<NodeCredentialOrder>, Reply<Result<NodeLegCredential, AuthorityError>>),
     HostKeys(Option<NodeName>, Reply<Result<HostKeys, AuthorityError>>),
     ServerCertificate(Reply<Result<ServerCertificate, AuthorityError>>),
@@ -95,7 +98,9 @@ pub struct Authority {
     addr: Addr<Message>,
     cluster: Arc<str>,
     tls_pem: Arc<str>,
+    tls_certificate: CertificateDer<'static>,
     tls_pin: CaPin,
+    cursor_key: CursorKey,
 }
 
 impl Authority {
@@ -103,16 +108,28 @@ impl Authority {
     pub fn start(supervisor: &Supervisor, store: &Store, config: &Config) -> Result<Self, KeysError> {
         let keys = Arc::new(Keys::open_or_create(store, config)?);
         let (tls_pem, tls_pin) = (keys.tls.pem().into(), keys.tls.pin());
+        let tls_certificate = keys.tls.certificate().clone();
+        let cursor_key = CursorKey::derive(&keys.gateway.to_bytes()?);
         let (own_names, algorithm) = (config.public_addr.clone(), config.key_algorithm);
         let store = store.clone();
         let addr = supervisor
             .supervise(move || Signer::new(Arc::clone(&keys), store.clone(), own_names.clone(), algorithm));
-        Ok(Self { addr, cluster: config.cluster_name.as_str().into(), tls_pem, tls_pin })
+        let cluster = config.cluster_name.as_str().into();
+        Ok(Self { addr, cluster, tls_pem, tls_certificate, tls_pin, cursor_key })
     }
 
-    /// A user certificate. Its audit event is on disk when this answers.
+    /// Certificates of a user. Their audit event is on disk when this answers.
     pub async fn sign_user(&self, order: UserCertificateOrder) -> Result<SignedUser, AuthorityError> {
-        self.addr.ask(|reply| Message::SignUser(Box::new(order), reply), ASK_TIME).await?
+        self.sign_user_with(order, Batch::new()).await
+    }
+
+    /// The same, in one commit with `batch`: nothing is given away where that is not taken.
+    pub async fn sign_user_with(
+        &self,
+        order: UserCertificateOrder,
+        batch: Batch,
+    ) -> Result<SignedUser, AuthorityError> {
+        self.addr.ask(|reply| Message::SignUser(Box::new(order), batch, reply), ASK_TIME).await?
     }
 
     /// A fresh key and certificate for one connection to a node. Lives in memory only; nothing is written.
@@ -149,6 +166,21 @@ impl Authority {
         &self.tls_pem
     }
 
+    /// The TLS CA's certificate.
+    pub fn tls_certificate(&self) -> &CertificateDer<'static> {
+        &self.tls_certificate
+    }
+
+    /// The name of the cluster.
+    pub fn cluster(&self) -> &str {
+        &self.cluster
+    }
+
+    /// What seals the cursors of lists.
+    pub fn cursor_key(&self) -> &CursorKey {
+        &self.cursor_key
+    }
+
     /// What clients may pin of the TLS CA.
     pub fn tls_pin(&self) -> CaPin {
         self.tls_pin
@@ -181,12 +213,17 @@ impl Signer {
     }
 
     /// Signs now, and answers once the event is on disk; other questions need not wait for that.
-    fn sign_user(&self, order: &UserCertificateOrder, reply: Reply<Result<SignedUser, AuthorityError>>) {
-        let (signed, event) = match user::sign(&self.keys.user, order, SystemTime::now()) {
+    fn sign_user(
+        &self,
+        order: &UserCertificateOrder,
+        batch: Batch,
+        reply: Reply<Result<SignedUser, AuthorityError>>,
+    ) {
+        let (signed, event) = match user::sign(&self.keys.user, &self.keys.tls, order, SystemTime::now()) {
             Ok(signed) => signed,
             Err(error) => return reply.answer(Err(error)),
         };
-        let committed = self.store.commit(Batch::new().audit(event));
+        let committed = self.store.commit(batch.audit(event));
         let answer = async move {
             reply.answer(committed.await.map(|_| signed).map_err(AuthorityError::Audit));
         };
@@ -221,7 +258,7 @@ impl Actor for Signer {
 
     async fn handle(&mut self, message: Message, _: &mut Context<Message>) {
         match message {
-            Message::SignUser(order, reply) => self.sign_user(&order, reply),
+            Message::SignUser(order, batch, reply) => self.sign_user(&order, batch, reply),
             Message::NodeCredential(order, reply) => reply.answer(self.node_credential(&order)),
             Message::HostKeys(node, reply) => {
                 let node = node.as_ref().map(NodeName::as_str);

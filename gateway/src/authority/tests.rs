@@ -68,7 +68,9 @@ fn order() -> UserCertificateOrder {
     };
     UserCertificateOrder {
         user: UserName::parse("alice").unwrap(),
+        bot: None,
         key: key(),
+        tls_key: None,
         issuance,
         ttl: Some(Duration::from_mins(10)),
         source: None,

@@ -1,5 +1,6 @@
 //! User certificates: what is asked, what the roles leave of it, and the event that goes with it.
 
+use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -8,7 +9,8 @@ use jiff::Timestamp;
 use mezite_access::Issuance;
 use mezite_api::{Login, UserName};
 use mezite_ca::{
-    IssuedCertificate, MAX_USER_LIFETIME, Permits, PublicKey, SshCaKey, UserCertificateRequest,
+    BotInstance, ClientCertificateRequest, ClientIdentity, IssuedCertificate, IssuedClientCertificate,
+    MAX_USER_LIFETIME, Permits, PublicKey, SshCaKey, TlsCa, TlsError, UserCertificateRequest,
     issue_user_certificate,
 };
 use mezite_store::AuditEntry;
@@ -16,14 +18,18 @@ use serde_json::Value;
 
 use super::AuthorityError;
 
-/// Asks for a user certificate. That the user exists and is enabled, and what the roles say now, is for the caller
+/// Asks for certificates of a user: one for SSH, and one for TLS where a key for it is given. That the user exists and is enabled, and what the roles say now, is for the caller
 /// to know.
 #[derive(Debug, Clone)]
 pub struct UserCertificateOrder {
     /// For whom.
     pub user: UserName,
+    /// Where the user is a bot: which instance and generation.
+    pub bot: Option<BotInstance>,
     /// For which key.
     pub key: PublicKey,
+    /// The key of the TLS client certificate, a DER `SubjectPublicKeyInfo`.
+    pub tls_key: Option<Vec<u8>>,
     /// What the user's roles allow.
     pub issuance: Issuance,
     /// How long; what the roles allow when it is not said.
@@ -34,11 +40,13 @@ pub struct UserCertificateOrder {
     pub actor: Value,
 }
 
-/// A user certificate whose event is on disk.
+/// Certificates of a user whose event is on disk. Both are valid for the same time.
 #[derive(Debug, Clone)]
 pub struct SignedUser {
     /// The certificate.
     pub certificate: IssuedCertificate,
+    /// The TLS client certificate, where it was asked for.
+    pub tls: Option<IssuedClientCertificate>,
     /// Whether the wanted life was longer than the roles allow.
     pub ttl_cut: bool,
 }
@@ -46,6 +54,7 @@ pub struct SignedUser {
 /// Signs what is ordered. The event must be committed before the certificate is given away.
 pub(super) fn sign(
     ca: &SshCaKey,
+    tls_ca: &TlsCa,
     order: &UserCertificateOrder,
     now: SystemTime,
 ) -> Result<(SignedUser, AuditEntry), AuthorityError> {
@@ -63,11 +72,33 @@ pub(super) fn sign(
         lifetime,
         source_addresses,
         permits: permits(&order.issuance),
-        bot: None,
+        bot: order.bot.clone(),
     };
     let certificate = issue_user_certificate(ca, &request, now)?;
-    let event = event(order, &certificate);
-    Ok((SignedUser { certificate, ttl_cut: order.ttl.is_some_and(|ttl| ttl > lifetime) }, event))
+    let tls =
+        order.tls_key.as_deref().map(|key| tls_certificate(tls_ca, order, key, lifetime, now)).transpose()?;
+    let ttl_cut = order.ttl.is_some_and(|ttl| ttl > lifetime);
+    let signed = SignedUser { certificate, tls, ttl_cut };
+    let event = event(order, &signed);
+    Ok((signed, event))
+}
+
+fn tls_certificate(
+    ca: &TlsCa,
+    order: &UserCertificateOrder,
+    public_key: &[u8],
+    lifetime: Duration,
+    now: SystemTime,
+) -> Result<IssuedClientCertificate, TlsError> {
+    let name = order.user.to_string();
+    let identity = match &order.bot {
+        None => ClientIdentity::User { user: name },
+        Some(BotInstance { instance, generation }) => {
+            ClientIdentity::Bot { bot: name, generation: *generation, instance: instance.clone() }
+        }
+    };
+    let request = ClientCertificateRequest { identity: &identity, public_key, lifetime };
+    ca.client_certificate(&request, now)
 }
 
 fn permits(issuance: &Issuance) -> Permits {
@@ -80,21 +111,35 @@ fn permits(issuance: &Issuance) -> Permits {
     }
 }
 
-fn event(order: &UserCertificateOrder, certificate: &IssuedCertificate) -> AuditEntry {
-    let body = certificate.body();
+fn event(order: &UserCertificateOrder, signed: &SignedUser) -> AuditEntry {
+    let body = signed.certificate.body();
     let mut event = AuditEntry::new("cert.issue")
         .with("actor", order.actor.clone())
         .with("outcome", "ok")
         .with("subject", order.user.as_str())
-        .with("kind", "user")
+        .with("kind", if order.bot.is_some() { "bot" } else { "user" })
         .with("serial", body.serial)
         .with("key", body.subject.fingerprint())
         .with("principals", body.principals.clone())
         .with("valid_before", timestamp_of_seconds(body.valid_before).to_string());
+    if let Some(bot) = &order.bot {
+        event = event.with("instance", bot.instance.as_str()).with("generation", bot.generation);
+    }
+    if let Some(tls) = &signed.tls {
+        event = event.with("tls_serial", tls.serial).with("tls_key", hex(&tls.key_digest));
+    }
     if let Some(source) = order.source {
         event = event.with("source", source.to_string());
     }
     event
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// A moment as events and answers write it.

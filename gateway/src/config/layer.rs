@@ -27,6 +27,10 @@ pub struct Layer {
     pub public_addr: Option<Vec<String>>,
     /// What clients are told to connect to for SSH, `HOST:PORT`.
     pub ssh_public_addr: Option<String>,
+    /// The operator's own certificate for HTTPS: a PEM chain.
+    pub https_cert_file: Option<PathBuf>,
+    /// Its private key, PEM.
+    pub https_key_file: Option<PathBuf>,
     /// The file with the passphrase that seals the CA keys.
     pub seal_passphrase_file: Option<PathBuf>,
     /// The file with the key that seals the CA keys.
@@ -74,6 +78,8 @@ impl Layer {
             https_listen: list("https_listen"),
             public_addr: list("public_addr"),
             ssh_public_addr: text("ssh_public_addr"),
+            https_cert_file: path("https_cert_file"),
+            https_key_file: path("https_key_file"),
             seal_passphrase_file: path("seal_passphrase_file"),
             seal_key_file: path("seal_key_file"),
             unsealed: text("unsealed").map(|value| boolean("unsealed", &value)).transpose()?,
@@ -96,6 +102,8 @@ impl Layer {
             https_listen: self.https_listen.or(below.https_listen),
             public_addr: self.public_addr.or(below.public_addr),
             ssh_public_addr: self.ssh_public_addr.or(below.ssh_public_addr),
+            https_cert_file: self.https_cert_file.or(below.https_cert_file),
+            https_key_file: self.https_key_file.or(below.https_key_file),
             seal_passphrase_file: seal(self.seal_passphrase_file, below.seal_passphrase_file),
             seal_key_file: seal(self.seal_key_file, below.seal_key_file),
             unsealed: if own_seal { self.unsealed } else { below.unsealed },

@@ -13,6 +13,8 @@ use mezite_ca::{KeyAlgorithm, Passphrase, SealError, SealSource};
 
 pub use layer::{Layer, split_list};
 
+use crate::http::CertificateFiles;
+
 const DEFAULT_DATA_DIR: &str = "/var/lib/mezite";
 const DEFAULT_SSH_LISTEN: &str = "0.0.0.0:3023";
 const DEFAULT_HTTPS_LISTEN: [&str; 2] = ["0.0.0.0:3080", "0.0.0.0:3025"];
@@ -83,6 +85,8 @@ pub struct Config {
     pub public_addr: Vec<String>,
     /// What clients are told for SSH; without it the first of `public_addr` and the listener's port.
     pub ssh_public_addr: Option<(String, u16)>,
+    /// The operator's own certificate for HTTPS.
+    pub https_certificate: Option<CertificateFiles>,
     /// How the CA keys are sealed.
     pub seal: SealSource,
     /// Nothing was said about sealing: the key file is the gateway's own, made at the first start.
@@ -131,6 +135,7 @@ impl Config {
             ssh_listen,
             https_listen,
             public_addr,
+            https_certificate: certificate_files(layer.https_cert_file, layer.https_key_file)?,
             ssh_public_addr: layer.ssh_public_addr.as_deref().map(host_and_port).transpose()?,
             key_algorithm: key_algorithm(layer.key_algorithm.as_deref())?,
             proxy_protocol_from: networks(&layer.proxy_protocol_from.unwrap_or_default())?,
@@ -220,6 +225,19 @@ fn default_names(cluster: &str, ssh: SocketAddr, https: &[SocketAddr]) -> Vec<St
 fn push_new(names: &mut Vec<String>, name: String) {
     if !names.contains(&name) {
         names.push(name);
+    }
+}
+
+/// Both files or none.
+fn certificate_files(
+    certificate: Option<PathBuf>,
+    key: Option<PathBuf>,
+) -> Result<Option<CertificateFiles>, ConfigError> {
+    match (certificate, key) {
+        (Some(certificate), Some(key)) => Ok(Some(CertificateFiles { certificate, key })),
+        (None, None) => Ok(None),
+        (Some(_), None) => Err(ConfigError::Missing { key: "https_key_file" }),
+        (None, Some(_)) => Err(ConfigError::Missing { key: "https_cert_file" }),
     }
 }
 

@@ -227,6 +227,7 @@ impl<'a> Authentication<'a> {
         certificate: Verified<UserCertificate>,
     ) -> Result<Entered, String> {
         let subject = Subject {
+            bot: certificate.bot.clone(),
             user: user.clone(),
             source: self.origin.source.ip(),
             valid_after: crate::authority::timestamp(certificate.valid_after),

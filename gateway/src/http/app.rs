@@ -9,6 +9,7 @@ use tide::http::{self, Url};
 
 use super::request::{Method, Request};
 use super::response::Response;
+use super::route::Route;
 
 /// What a handler answers.
 pub type Answer = Result<Response, Problem>;
@@ -17,22 +18,24 @@ pub type Answer = Result<Response, Problem>;
 #[derive(Clone)]
 pub struct App {
     server: tide::Server<()>,
+    routes: Vec<Route>,
 }
 
 impl App {
     /// An application without routes.
     pub fn new() -> Self {
-        Self { server: tide::new() }
+        Self { server: tide::new(), routes: Vec::new() }
     }
 
-    /// Adds a route. A segment `:name` of `pattern` matches any one segment and becomes a parameter.
-    pub fn route<T, H, F>(&mut self, method: Method, pattern: &'static str, state: &Arc<T>, handler: H)
+    /// Adds a route, open to anybody who reaches it: who may take it is checked in the handler.
+    pub fn route<T, H, F>(&mut self, route: Route, state: &Arc<T>, handler: H)
     where
         T: Send + Sync + 'static,
         H: Fn(Arc<T>, Request) -> F + Copy + Send + Sync + 'static,
         F: Future<Output = Answer> + Send + 'static,
     {
         let state = Arc::clone(state);
+        let (method, pattern) = (route.method, route.path);
         let endpoint = move |incoming: tide::Request<()>| {
             let answer = carried(incoming, pattern).map(|request| handler(Arc::clone(&state), request));
             async move {
@@ -45,7 +48,25 @@ impl App {
                 Ok(outgoing)
             }
         };
-        self.server.at(pattern).method(method.into(), endpoint);
+        if let Some(method) = known(method) {
+            self.server.at(pattern).method(method, endpoint);
+        }
+        self.routes.push(route);
+    }
+
+    /// The routes as they were declared.
+    pub fn routes(&self) -> &[Route] {
+        &self.routes
+    }
+
+    /// The methods that routes of this path take.
+    fn allowed(&self, path: &str) -> String {
+        let of_path = self.routes.iter().filter(|route| matches(route.path, path));
+        let mut methods: Vec<_> = of_path.map(|route| route.method.as_str()).collect();
+        if methods.contains(&"GET") {
+            methods.push("HEAD");
+        }
+        methods.join(", ")
     }
 
     /// The answer to a request.
@@ -53,15 +74,19 @@ impl App {
         let Ok(url) = Url::parse("http://gateway").and_then(|base| base.join(&request.path)) else {
             return Problem::new(ProblemCode::Invalid, "malformed path").into();
         };
-        let mut incoming = http::Request::new(http::Method::from(request.method), url);
+        let allowed = self.allowed(&request.path);
+        let Some(method) = known(request.method) else {
+            return unrouted(http::StatusCode::MethodNotAllowed, allowed);
+        };
+        let mut incoming = http::Request::new(method, url);
         incoming.ext_mut().insert(request);
         let outgoing: Result<http::Response, _> = self.server.respond(incoming).await;
         match outgoing {
             Ok(mut outgoing) => match outgoing.ext_mut().remove::<Response>() {
                 Some(answer) => answer,
-                None => unrouted(outgoing.status()),
+                None => unrouted(outgoing.status(), allowed),
             },
-            Err(error) => unrouted(error.status()),
+            Err(error) => unrouted(error.status(), allowed),
         }
     }
 }
@@ -82,27 +107,39 @@ fn carried(mut incoming: tide::Request<()>, pattern: &'static str) -> Option<Req
     Some(request)
 }
 
-/// What tide answers itself.
-fn unrouted(status: http::StatusCode) -> Response {
+/// Whether a path is one that the pattern matches.
+fn matches(pattern: &str, path: &str) -> bool {
+    let (mut pattern, mut path) = (pattern.split('/'), path.split('/'));
+    loop {
+        match (pattern.next(), path.next()) {
+            (None, None) => return true,
+            (Some(wanted), Some(found)) if wanted.starts_with(':') || wanted == found => {}
+            _ => return false,
+        }
+    }
+}
+
+/// What tide answers itself. `allowed`: the methods that the path takes, none where there is no such path.
+fn unrouted(status: http::StatusCode, allowed: String) -> Response {
     match status {
-        http::StatusCode::NotFound => Problem::new(ProblemCode::NotFound, "there is no such path").into(),
-        http::StatusCode::MethodNotAllowed => {
+        _ if allowed.is_empty() => Problem::new(ProblemCode::NotFound, "there is no such path").into(),
+        _ if status == http::StatusCode::NotFound || status == http::StatusCode::MethodNotAllowed => {
             let problem = Problem::new(ProblemCode::Invalid, "the path does not take this method");
-            Response::from(Problem { status: 405, ..problem })
+            Response { allow: Some(allowed), ..Response::from(Problem { status: 405, ..problem }) }
         }
         _ => Problem::new(ProblemCode::Internal, "routing failed").into(),
     }
 }
 
-impl From<Method> for http::Method {
-    fn from(method: Method) -> Self {
-        match method {
-            Method::Get => Self::Get,
-            Method::Head => Self::Head,
-            Method::Post => Self::Post,
-            Method::Put => Self::Put,
-            Method::Patch => Self::Patch,
-            Method::Delete => Self::Delete,
-        }
-    }
+/// The method as tide has it; nothing for one that no route takes.
+fn known(method: Method) -> Option<http::Method> {
+    Some(match method {
+        Method::Get => http::Method::Get,
+        Method::Head => http::Method::Head,
+        Method::Post => http::Method::Post,
+        Method::Put => http::Method::Put,
+        Method::Patch => http::Method::Patch,
+        Method::Delete => http::Method::Delete,
+        Method::Other => return None,
+    })
 }

@@ -8,9 +8,10 @@ use futures_util::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt a
 use mezite_actors::{Latch, blocking, time};
 
 use super::app::App;
+use super::caller::Caller;
 use super::gate::Served;
 use super::head::{self, HEAD_MAX, Head, HeadError};
-use super::request::{Caller, Method, Request};
+use super::request::{Method, Request};
 use super::response::{Body, Response};
 
 /// How long a request may take to arrive: the first counted from the moment the connection was accepted, so that
@@ -80,6 +81,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             served.set();
             let head_only = request.method == Method::Head;
             let response = app.respond(request).await;
+            // Who is not let in, or not any more, has nothing to do with this connection.
+            let close = close || matches!(response.status, 401 | 403);
             if self.write(response, head_only, close).await.is_err() || close {
                 let _ = time::timeout(WRITE_TIME, self.stream.close()).await;
                 return End::Closed;
@@ -129,6 +132,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             if let Some(length) = head::head_len(&self.buffer) {
                 break length;
             }
+            if head::has_bare_lf(&self.buffer) {
+                return Err(HeadError::Malformed("a line that ends without CR").into());
+            }
             if self.buffer.len() >= HEAD_MAX {
                 return Err(HeadError::HeadTooLarge.into());
             }
@@ -153,7 +159,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             path: head.path,
             query: head.query,
             body: std::mem::replace(&mut self.buffer, rest),
-            caller: self.caller,
+            caller: self.caller.clone(),
+            if_match: head.if_match,
             if_none_match: head.if_none_match,
             params: Vec::new(),
         };

@@ -28,9 +28,6 @@ pub enum HeadError {
     /// A body without `Content-Length`: other framings are not taken.
     #[error("a body needs a Content-Length")]
     LengthRequired,
-    /// A method that no route knows.
-    #[error("unknown method")]
-    UnknownMethod,
     /// Not HTTP/1.1 nor HTTP/1.0.
     #[error("only HTTP/1.1 is spoken here")]
     UnknownVersion,
@@ -44,7 +41,6 @@ impl HeadError {
             Self::HeadTooLarge => 431,
             Self::BodyTooLarge => 413,
             Self::LengthRequired => 411,
-            Self::UnknownMethod => 501,
             Self::UnknownVersion => 505,
         }
     }
@@ -75,6 +71,8 @@ pub struct Head {
     pub expects_continue: bool,
     /// The connection ends with the answer.
     pub close: bool,
+    /// The value of `If-Match`, when there is one.
+    pub if_match: Option<String>,
     /// The value of `If-None-Match`, when there is one.
     pub if_none_match: Option<String>,
 }
@@ -82,6 +80,11 @@ pub struct Head {
 /// The length of the head at the beginning of `buffer`, with its empty line, once it is there whole.
 pub fn head_len(buffer: &[u8]) -> Option<usize> {
     buffer.windows(4).position(|window| window == b"\r\n\r\n").map(|at| at + 4)
+}
+
+/// Whether a line of the head ends without CR, which other readers may take for its end (RFC 9112 section 2.2).
+pub fn has_bare_lf(head: &[u8]) -> bool {
+    head.first() == Some(&b'\n') || head.windows(2).any(|pair| pair[1] == b'\n' && pair[0] != b'\r')
 }
 
 impl Head {
@@ -107,6 +110,7 @@ impl Head {
             body_len: fields.body_len()?,
             expects_continue: fields.expects_continue,
             close: fields.close || !http_1_1,
+            if_match: fields.if_match,
             if_none_match: fields.if_none_match,
         })
     }
@@ -125,7 +129,7 @@ fn request_line(line: &str) -> Result<(Method, &str, bool), HeadError> {
         _ if version.starts_with("HTTP/") => return Err(HeadError::UnknownVersion),
         _ => return Err(HeadError::Malformed("request line")),
     };
-    Ok((Method::parse(method).ok_or(HeadError::UnknownMethod)?, target, http_1_1))
+    Ok((Method::parse(method).ok_or(HeadError::Malformed("method"))?, target, http_1_1))
 }
 
 /// Only the origin form, and only paths that mean the same to every reader: no percent-encoding, no empty, `.`
@@ -148,6 +152,7 @@ struct Fields {
     close: bool,
     expects_continue: bool,
     framing: Framing,
+    if_match: Option<String>,
     if_none_match: Option<String>,
 }
 
@@ -206,6 +211,10 @@ impl Fields {
             "expect" => self.expects_continue = value.eq_ignore_ascii_case("100-continue"),
             "content-length" => self.framing.set(Framing::Length(decimal(value)?))?,
             "transfer-encoding" => self.framing.set(Framing::Coded)?,
+            "if-match" if self.if_match.is_some() => {
+                return Err(HeadError::Malformed("more than one If-Match"));
+            }
+            "if-match" => self.if_match = Some(value.to_owned()),
             "if-none-match" => self.if_none_match = Some(value.to_owned()),
             _ => {}
         }
@@ -225,7 +234,7 @@ impl Fields {
 }
 
 /// RFC 9110 section 5.6.2.
-fn is_token_byte(byte: u8) -> bool {
+pub(super) fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
@@ -335,7 +344,9 @@ mod tests {
                 "{line}"
             );
         }
-        assert_eq!(error("get / HTTP/1.1\r\nHost: a\r\n\r\n"), HeadError::UnknownMethod);
+        // Methods are case-sensitive: this is another one.
+        assert_eq!(parse("get / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap().method, Method::Other);
+        assert!(matches!(error("G@T / HTTP/1.1\r\nHost: a\r\n\r\n"), HeadError::Malformed(_)));
     }
 
     #[test]

@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use futures_rustls::TlsAcceptor;
 use futures_rustls::server::TlsStream;
 use futures_util::future::{BoxFuture, FutureExt as _};
 use futures_util::{pin_mut, select_biased};
@@ -12,12 +11,11 @@ use mezite_actors::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use mezite_actors::{Kind, Latch, Rank, Stop, time};
 
 use super::app::App;
+use super::caller::{Caller, TlsClient};
 use super::connection::{Connection, End, REQUEST_TIME};
 use super::doors::Doors;
 use super::gate::Served;
-use super::request::Caller;
-use super::tls::{self, CERTIFICATE_RENEWAL};
-use crate::authority::Authority;
+use super::tls::Tls;
 
 /// The accept loops of HTTPS, for the supervisor.
 pub const HTTPS: Kind = Kind { name: "https", rank: Rank::Front, capacity: 1 };
@@ -50,29 +48,22 @@ pub type ConnectHandler = Arc<dyn Fn(Tunnel) -> BoxFuture<'static, ()> + Send + 
 /// What every HTTPS listener needs.
 #[derive(Clone)]
 pub struct Https {
-    /// The public application.
+    /// The application.
     pub app: App,
-    /// Where server certificates come from.
-    pub authority: Authority,
     /// Who takes `CONNECT`; without one it is a method that nobody knows.
     pub connect: Option<ConnectHandler>,
 }
 
 impl Https {
-    /// Accepts connections until the front drains. `tls` is the acceptor to begin with.
-    pub async fn serve(self, listener: TcpListener, mut tls: TlsAcceptor, stop: Stop) {
+    /// Accepts connections until the front drains.
+    pub async fn serve(self, listener: TcpListener, tls: Tls, stop: Stop) {
         let mut doors = Doors::new();
-        let mut renewal = Instant::now() + CERTIFICATE_RENEWAL;
         loop {
             let accepted = listener.accept().fuse();
             pin_mut!(accepted);
             select_biased! {
                 () = stop.drain.wait().fuse() => break,
                 () = doors.forget_closed().fuse() => {}
-                () = time::sleep_until(renewal).fuse() => {
-                    renewal = Instant::now() + CERTIFICATE_RENEWAL;
-                    tls = self.renewed(tls).await;
-                }
                 accepted = accepted => match accepted {
                     Ok((stream, source)) => {
                         let (https, tls, drain) = (self.clone(), tls.clone(), stop.drain.clone());
@@ -90,22 +81,21 @@ impl Https {
         doors.close(&stop.cut).await;
     }
 
-    async fn renewed(&self, tls: TlsAcceptor) -> TlsAcceptor {
-        tls::acceptor(&self.authority).await.unwrap_or_else(|error| {
-            log::error!(error:%; "the TLS certificate is not renewed");
-            tls
-        })
-    }
-
-    async fn connection(self, arrived: Arrived, tls: TlsAcceptor, served: Served, drain: Latch) {
+    async fn connection(self, arrived: Arrived, tls: Tls, served: Served, drain: Latch) {
         let Arrived { stream, source, accepted } = arrived;
+        let source = SocketAddr::new(source.ip().to_canonical(), source.port());
         let deadline = accepted + REQUEST_TIME;
-        let stream = match time::timeout(deadline, tls.accept(stream)).await {
+        let stream = match time::timeout(deadline, tls.acceptor.accept(stream)).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => return log::debug!(source:%, error:%; "TLS handshake failed"),
             Err(_) => return log::debug!(source:%; "TLS handshake timed out"),
         };
-        let connection = Connection::new(stream, Caller::Public(source), drain);
+        let caller = match tls.client(stream.get_ref().1) {
+            Ok(Some(certificate)) => Caller::Client(Arc::new(TlsClient { certificate, source })),
+            Ok(None) => Caller::Public(source),
+            Err(error) => return log::debug!(source:%, error:%; "a client certificate has just ended"),
+        };
+        let connection = Connection::new(stream, caller, drain);
         let end = connection.serve(&self.app, deadline, &served, self.connect.is_some()).await;
         if let (End::Connect(stream, read), Some(connect)) = (end, &self.connect) {
             connect(Tunnel { stream, read, source, accepted }).await;

@@ -1,6 +1,6 @@
 //! What failed inside, as a problem for the caller. Defects are logged here; the caller learns only that there is one.
 
-use mezite_api::{Problem, ProblemCode};
+use mezite_api::{Problem, ProblemCode, escape};
 use mezite_ca::IssueError;
 use mezite_store::{CommitError, ReadError};
 
@@ -31,6 +31,15 @@ pub(crate) fn read(error: &ReadError) -> Problem {
         ReadError::Busy => Problem::new(ProblemCode::Unavailable, error.to_string()),
         other => internal("the store cannot be read", other),
     }
+}
+
+/// A lock is in force; its message is for whom it concerns.
+pub(crate) fn locked(name: &str, message: Option<&str>) -> Problem {
+    let detail = match message {
+        Some(message) => format!("{name} is locked: {}", escape(message)),
+        None => format!("{name} is locked"),
+    };
+    Problem::new(ProblemCode::Forbidden, detail)
 }
 
 impl From<AuthorityError> for Problem {

@@ -1,11 +1,14 @@
 //! A request as handlers see it: whole, bounded, and saying who asks.
 
-use std::net::SocketAddr;
+use std::fmt::Write as _;
 
-use mezite_api::{Problem, request};
+use mezite_api::{Invalid, Problem, request};
 use serde::de::DeserializeOwned;
 
-/// Methods that some route knows.
+use super::caller::Caller;
+use super::head::is_token_byte;
+
+/// Methods that some route knows, and all others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Method {
     /// Reads.
@@ -20,10 +23,12 @@ pub enum Method {
     Patch,
     /// Removes.
     Delete,
+    /// Any other: no route takes it.
+    Other,
 }
 
 impl Method {
-    /// The method of a request line; methods are case-sensitive (RFC 9110 section 9.1).
+    /// The method of a request line, which must be a token; methods are case-sensitive (RFC 9110 section 9.1).
     pub fn parse(name: &str) -> Option<Self> {
         Some(match name {
             "GET" => Self::Get,
@@ -32,18 +37,23 @@ impl Method {
             "PUT" => Self::Put,
             "PATCH" => Self::Patch,
             "DELETE" => Self::Delete,
+            _ if !name.is_empty() && name.bytes().all(is_token_byte) => Self::Other,
             _ => return None,
         })
     }
-}
 
-/// Who sends a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Caller {
-    /// Anybody, over TLS, from this address.
-    Public(SocketAddr),
-    /// A local process over the Unix socket, by the user id that the kernel names.
-    Operator(u32),
+    /// The method's name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Head => "HEAD",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
+            Self::Other => "another method",
+        }
+    }
 }
 
 /// The decoded query of a target: names and values in their order.
@@ -64,10 +74,28 @@ impl Query {
             .map(Self)
     }
 
+    /// The pairs but those of these names, encoded again.
+    pub fn without(&self, names: &[&str]) -> String {
+        let kept = self.0.iter().filter(|(name, _)| !names.contains(&name.as_str()));
+        kept.map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect::<Vec<_>>().join("&")
+    }
+
     /// The first value of that name.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
+}
+
+fn encode(text: &str) -> String {
+    let mut encoded = String::new();
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    encoded
 }
 
 fn decode(text: &str) -> Option<String> {
@@ -100,6 +128,8 @@ pub struct Request {
     pub body: Vec<u8>,
     /// Who asks.
     pub caller: Caller,
+    /// The value of `If-Match`, when there is one.
+    pub if_match: Option<String>,
     /// The value of `If-None-Match`, when there is one.
     pub if_none_match: Option<String>,
     /// What the variable segments of the route matched, filled in by the router.
@@ -113,9 +143,43 @@ impl Request {
         self.params.iter().find(|(known, _)| *known == name).map_or("", |(_, value)| value)
     }
 
+    /// The revision at which something is to be changed: of `If-Match`, else what the body says.
+    pub fn revision(&self, in_body: Option<u64>) -> Result<Wanted, Problem> {
+        let in_field = match self.if_match.as_deref() {
+            None | Some("*") => None,
+            Some(tag) => {
+                let number = tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"')?.parse().ok());
+                Some(number.ok_or_else(|| Invalid::new("if_match", "must be one ETag of the API"))?)
+            }
+        };
+        match (in_field, in_body) {
+            (Some(field), Some(body)) if field != body => {
+                Err(Invalid::new("revision", "must be that of If-Match").into())
+            }
+            (in_field, in_body) => {
+                Ok(Wanted { revision: in_field.or(in_body), by_field: in_field.is_some() })
+            }
+        }
+    }
+
     /// The body as JSON of that shape.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
         request::parse(&self.body)
+    }
+}
+
+/// The revision at which something is to be changed.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted {
+    /// The revision; nothing where any will do.
+    pub revision: Option<u64>,
+    by_field: bool,
+}
+
+impl Wanted {
+    /// The problem of a change that was refused: 412 where `If-Match` was not met (RFC 9110 section 13.1.1).
+    pub fn unmet(self, problem: Problem) -> Problem {
+        if self.by_field && problem.status == 409 { Problem { status: 412, ..problem } } else { problem }
     }
 }
 

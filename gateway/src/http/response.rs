@@ -29,6 +29,12 @@ pub struct Response {
     pub content_type: &'static str,
     /// The value of `ETag`, with its quotes. Without one the answer is `Cache-Control: no-store`.
     pub etag: Option<String>,
+    /// The revision of the one thing that it shows, which goes out as `ETag`, for `If-Match`.
+    pub revision: Option<u64>,
+    /// The methods that the path takes, for a 405.
+    pub allow: Option<String>,
+    /// The target of the next page of a list.
+    pub next: Option<String>,
     /// The body.
     pub body: Body,
 }
@@ -36,7 +42,8 @@ pub struct Response {
 impl Response {
     /// A 200 of that type.
     pub fn ok(content_type: &'static str, body: impl Into<Vec<u8>>) -> Self {
-        Self { status: 200, content_type, etag: None, body: Body::Bytes(body.into()) }
+        let body = Body::Bytes(body.into());
+        Self { status: 200, content_type, etag: None, revision: None, allow: None, next: None, body }
     }
 
     /// A JSON answer.
@@ -45,6 +52,11 @@ impl Response {
             Ok(body) => Self { status, ..Self::ok("application/json", body) },
             Err(error) => Problem::new(ProblemCode::Internal, error.to_string()).into(),
         }
+    }
+
+    /// One thing, of this revision.
+    pub fn revised(status: u16, value: &impl Serialize, revision: u64) -> Self {
+        Self { revision: Some(revision), ..Self::json(status, value) }
     }
 
     /// A 204.
@@ -76,6 +88,15 @@ impl Response {
             Some(etag) => _ = write!(head, "ETag: {etag}\r\nCache-Control: no-cache\r\n"),
             None => head.push_str("Cache-Control: no-store\r\n"),
         }
+        if let Some(revision) = self.revision {
+            let _ = write!(head, "ETag: \"{revision}\"\r\n");
+        }
+        if let Some(allow) = &self.allow {
+            let _ = write!(head, "Allow: {allow}\r\n");
+        }
+        if let Some(next) = &self.next {
+            let _ = write!(head, "Link: <{next}>; rel=\"next\"\r\n");
+        }
         head.push_str("X-Content-Type-Options: nosniff\r\n");
         head.push_str(if close { "Connection: close\r\n\r\n" } else { "\r\n" });
         head
@@ -103,6 +124,7 @@ const fn reason(status: u16) -> &'static str {
         405 => "Method Not Allowed",
         409 => "Conflict",
         411 => "Length Required",
+        412 => "Precondition Failed",
         413 => "Content Too Large",
         429 => "Too Many Requests",
         431 => "Request Header Fields Too Large",

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use mezite_access::Permits;
 use mezite_api::{Login, Node, NodeRef, User, UserName, escape};
+use mezite_ca::BotInstance;
 use uuid::Uuid;
 
 /// The holder of a certificate that was verified.
@@ -13,6 +14,8 @@ use uuid::Uuid;
 pub struct Subject {
     /// Whom it names.
     pub user: UserName,
+    /// Where it is a bot's: which instance and generation.
+    pub bot: Option<BotInstance>,
     /// Where the connection comes from.
     pub source: IpAddr,
     /// The certificate's `valid_after`. A user who was made later is another one of the same name.
@@ -65,7 +68,8 @@ pub enum Refusal {
     UnknownUser,
     /// The user is disabled.
     Disabled,
-    /// The user was made after the certificate: it was of another one of the same name.
+    /// The certificate was of another one of the same name: it is older than the user, or of a bot where the user is
+    /// a person.
     OtherUser,
     /// The user has no roles: no certificate is worth anything.
     NoRoles,

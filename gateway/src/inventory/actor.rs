@@ -21,7 +21,7 @@ pub(super) enum Message {
     Authorize(Box<AccessRequest>, Reply<Result<Grant, Refusal>>),
     Explain(UserName, Box<Target>, Reply<Result<Explanation, InventoryError>>),
     Issuance(UserName, Option<IpAddr>, Reply<Result<Issuance, Refusal>>),
-    Permits(UserName, Resource, Verb, Reply<Result<bool, Refusal>>),
+    Permits(Subject, Resource, Verb, Reply<Result<bool, Refusal>>),
     Locked(Vec<(Uuid, Holding)>, Reply<Result<Vec<(Uuid, Refusal)>, InventoryError>>),
 }
 
@@ -87,8 +87,8 @@ impl Actor for Decider {
             Message::Locked(connections, reply) => {
                 reply.answer(self.view().map(|view| view.locked(connections)));
             }
-            Message::Permits(user, resource, verb, reply) => {
-                reply.answer(self.decide(|view| view.permits(&user, resource, verb)));
+            Message::Permits(subject, resource, verb, reply) => {
+                reply.answer(self.decide(|view| view.permits(&subject, resource, verb)));
             }
         }
     }

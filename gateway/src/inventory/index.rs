@@ -22,6 +22,21 @@ pub(super) fn name_key(name: &NodeName) -> Vec<u8> {
     folded_name_key(&name.folded())
 }
 
+/// The index key of a name in lower case; of no name, what comes before all of them.
+pub(super) fn name_key_of(folded: &str) -> Vec<u8> {
+    folded_name_key(folded)
+}
+
+/// What comes behind the keys of all names.
+pub(super) fn names_end() -> Vec<u8> {
+    b"n0".to_vec()
+}
+
+/// The name in lower case of its index key.
+pub(super) fn name_of_key(key: &[u8]) -> &str {
+    key.strip_prefix(b"n/").and_then(|name| str::from_utf8(name).ok()).unwrap_or_default()
+}
+
 fn folded_name_key(folded: &str) -> Vec<u8> {
     format!("n/{folded}").into_bytes()
 }

@@ -105,9 +105,9 @@ impl Inventory {
         self.decision(|reply| Message::Issuance(user, source, reply)).await
     }
 
-    /// Whether the rules of a user's roles permit something.
-    pub async fn permits(&self, user: UserName, resource: Resource, verb: Verb) -> Result<bool, Refusal> {
-        self.decision(|reply| Message::Permits(user, resource, verb, reply)).await
+    /// Whether the rules in the roles of a certificate's user permit something.
+    pub async fn permits(&self, subject: Subject, resource: Resource, verb: Verb) -> Result<bool, Refusal> {
+        self.decision(|reply| Message::Permits(subject, resource, verb, reply)).await
     }
 
     /// Those of the connections that live which a lock is about, each with what is to be said.

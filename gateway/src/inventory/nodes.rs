@@ -5,7 +5,7 @@ use std::ops::Bound;
 use mezite_actors::blocking;
 use mezite_api::node::{NodeAdd, NodeSeen, NodeSpec, NodeUpdate, RotateHostKey};
 use mezite_api::{HostKey, Labels, Node, NodeAddress, NodeRef};
-use mezite_store::{AuditEntry, Batch, Keyspace, Precondition, ReadError, Store, Versioned};
+use mezite_store::{AuditEntry, Batch, Keyspace, Precondition, ReadError, Store};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -23,22 +23,30 @@ impl Inventory {
         found.ok_or_else(|| InventoryError::Unreadable { what: "node", name: id.to_string() })
     }
 
-    /// The nodes that have all these labels, by name. One whose record is damaged is left out, and logged.
-    pub async fn nodes(&self, labels: Labels) -> Result<Vec<Node>, InventoryError> {
+    /// At most `limit` of the nodes that have all these labels, by name, behind the node of the name `after`; and the
+    /// name to go on behind while there may be more. One whose record is damaged is left out, and logged.
+    pub async fn nodes(
+        &self,
+        labels: Labels,
+        after: Option<String>,
+        limit: usize,
+    ) -> Result<(Vec<Node>, Option<String>), InventoryError> {
         let store = self.store.clone();
         let listed = blocking::run(move || {
-            let mut nodes = Vec::new();
-            let mut last = Vec::new();
+            let (mut nodes, mut last) = (Vec::new(), after.unwrap_or_default());
             loop {
-                let (end, page) = page_of_nodes(&store, &last)?;
-                nodes.extend(page.into_iter().filter(|node| has_all(&node.metadata.labels, &labels)));
-                match end {
-                    Some(end) => last = end,
-                    None => break,
+                let (names, page) = page_of_nodes(&store, &last)?;
+                for (name, node) in page {
+                    if nodes.len() == limit {
+                        return Ok((nodes, Some(last)));
+                    }
+                    last = name;
+                    nodes.extend(node.filter(|node| has_all(&node.metadata.labels, &labels)));
+                }
+                if names < PAGE {
+                    return Ok((nodes, None));
                 }
             }
-            nodes.sort_by_cached_key(|node| node.spec.hostname.folded());
-            Ok(nodes)
         });
         listed.await
     }
@@ -129,9 +137,17 @@ impl Inventory {
         Ok(new)
     }
 
-    /// Removes a node. Connections that run go on.
-    pub async fn remove_node(&self, operator: &Operator, node: &NodeRef) -> Result<(), InventoryError> {
+    /// Removes a node, where one is wanted only at this revision. Connections that run go on.
+    pub async fn remove_node(
+        &self,
+        operator: &Operator,
+        node: &NodeRef,
+        revision: Option<u64>,
+    ) -> Result<(), InventoryError> {
         let old = self.node(node)?;
+        if revision.is_some_and(|revision| revision != old.metadata.revision) {
+            return Err(InventoryError::Changed);
+        }
         let key = node_key(old.id());
         let batch = Batch::new()
             .require(Keyspace::Nodes, &key, Precondition::Revision(old.metadata.revision))
@@ -157,19 +173,28 @@ impl Inventory {
     }
 }
 
-/// Some nodes after `last`, and the key to go on from while there may be more.
-fn page_of_nodes(store: &Store, last: &[u8]) -> Result<(Option<Vec<u8>>, Vec<Node>), ReadError> {
+/// Some nodes by name behind the name `last`: how many names there are, and each name with its node, where that can be
+/// read.
+#[expect(clippy::type_complexity, reason = "names with what they name, written out")]
+fn page_of_nodes(store: &Store, last: &str) -> Result<(usize, Vec<(String, Option<Node>)>), ReadError> {
     store.read(|snapshot| {
-        let entries = snapshot.scan(Keyspace::Nodes, (Bound::Excluded(last), Bound::Unbounded), PAGE)?;
-        let readable = |(key, stored): &(Vec<u8>, Result<Versioned, ReadError>)| match stored {
-            Ok(stored) => index::assemble(snapshot, key, stored),
-            Err(error) => {
-                log::error!(error:%; "a node is left out of a list");
-                None
-            }
-        };
-        let nodes = entries.iter().filter_map(readable).collect();
-        Ok((entries.into_iter().last().map(|(key, _)| key), nodes))
+        let start = index::name_key_of(last);
+        let end = index::names_end();
+        let bounds = (Bound::Excluded(start.as_slice()), Bound::Excluded(end.as_slice()));
+        let entries = snapshot.range(Keyspace::NodeIndex, bounds, PAGE)?;
+        let nodes = entries.iter().map(|(key, id)| {
+            let name = index::name_of_key(key).to_owned();
+            let node = snapshot.scan(Keyspace::Nodes, id.value.as_slice()..=id.value.as_slice(), 1)?;
+            let node = node.into_iter().find_map(|(key, stored)| match stored {
+                Ok(stored) => index::assemble(snapshot, &key, &stored),
+                Err(error) => {
+                    log::error!(error:%; "a node is left out of a list");
+                    None
+                }
+            });
+            Ok((name, node))
+        });
+        Ok((entries.len(), nodes.collect::<Result<_, ReadError>>()?))
     })
 }
 

@@ -57,13 +57,21 @@ impl Inventory {
         document(&role, revision)
     }
 
-    /// Removes a role. Users keep its name, which gives them nothing.
-    pub async fn remove_role(&self, operator: &Operator, name: &RoleName) -> Result<(), InventoryError> {
+    /// Removes a role, where one is wanted only at this revision. Users keep its name, which gives them nothing.
+    pub async fn remove_role(
+        &self,
+        operator: &Operator,
+        name: &RoleName,
+        revision: Option<u64>,
+    ) -> Result<(), InventoryError> {
         if is_built_in(name) {
             return Err(InventoryError::BuiltIn(name.clone()));
         }
         let key = name.as_str().as_bytes();
         let stored = self.store.get(Keyspace::Roles, key)?.ok_or(InventoryError::NotFound("role"))?;
+        if revision.is_some_and(|revision| revision != stored.revision) {
+            return Err(InventoryError::Changed);
+        }
         let batch = Batch::new()
             .require(Keyspace::Roles, key, Precondition::Revision(stored.revision))
             .delete(Keyspace::Roles, key)

@@ -93,6 +93,7 @@ impl Cluster {
 fn subject(user: &str) -> Subject {
     Subject {
         user: UserName::parse(user).unwrap(),
+        bot: None,
         source: "192.0.2.1".parse().unwrap(),
         valid_after: Timestamp::now(),
     }

@@ -96,10 +96,19 @@ impl Inventory {
         Ok(user)
     }
 
-    /// Removes a user. One who is made later under the same name is another one.
-    pub async fn remove_user(&self, operator: &Operator, name: &UserName) -> Result<(), InventoryError> {
+    /// Removes a user, where one is wanted only at this revision. One who is made later under the same name is another
+    /// one.
+    pub async fn remove_user(
+        &self,
+        operator: &Operator,
+        name: &UserName,
+        revision: Option<u64>,
+    ) -> Result<(), InventoryError> {
         let key = name.as_str().as_bytes();
         let stored = self.store.get(Keyspace::Users, key)?.ok_or(InventoryError::NotFound("user"))?;
+        if revision.is_some_and(|revision| revision != stored.revision) {
+            return Err(InventoryError::Changed);
+        }
         let batch = Batch::new()
             .require(Keyspace::Users, key, Precondition::Revision(stored.revision))
             .delete(Keyspace::Users, key)

@@ -114,9 +114,8 @@ impl View<'_> {
         issuance(&entry.facts()?).ok_or(Refusal::NoRoles)
     }
 
-    pub(super) fn permits(&self, user: &UserName, resource: Resource, verb: Verb) -> Result<bool, Refusal> {
-        let entry = self.memory.user(user).ok_or(Refusal::UnknownUser)?;
-        self.check_user(entry, None)?;
+    pub(super) fn permits(&self, subject: &Subject, resource: Resource, verb: Verb) -> Result<bool, Refusal> {
+        let entry = self.subject(subject)?;
         Ok(rules_allow(entry.facts()?.roles, resource, verb))
     }
 
@@ -124,6 +123,9 @@ impl View<'_> {
     fn subject(&self, subject: &Subject) -> Result<&UserEntry, Refusal> {
         let entry = self.memory.user(&subject.user).ok_or(Refusal::UnknownUser)?;
         if subject.valid_after.saturating_add(BACKDATED).is_ok_and(|made| made < entry.user.created) {
+            return Err(Refusal::OtherUser);
+        }
+        if subject.bot.is_some() != (entry.user.kind == UserKind::Bot) {
             return Err(Refusal::OtherUser);
         }
         self.check_user(entry, Some(subject.source))?;

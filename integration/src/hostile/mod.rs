@@ -21,6 +21,9 @@ pub use node::{HostKey, HostileNode, accept_service, failure, listen, secure, se
 pub use session::Outcome;
 pub use stolen::StolenKeys;
 pub use theft::Theft;
-pub use tls::{Tls, tls};
+pub use tls::{
+    Answered, Shown, Tls, config as tls_config, config_of as tls_config_of, is_closed, request, tls, tls_as,
+    try_tls,
+};
 pub use trail::{Attempt, assert_trail, events_of};
 pub use transport::{KexInit, Transport};

@@ -1,7 +1,7 @@
 //! The private keys of the cluster's CAs, as only a thief would have them: so that what a test signs is judged by
 //! what it says, and not by who has signed it.
 
-use mezite_ca::{CaKind, SealRecord, SealSource, SealedSecret, SealingKey};
+use mezite_ca::{CaKind, SealRecord, SealSource, SealedSecret, SealedTlsCa, SealingKey, TlsCa};
 use mezite_fixtures::Scene;
 use mezite_store::{Keyspace, Options, Store};
 use serde::Deserialize;
@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use ssh_key::PrivateKey;
 use ssh_key::private::Ed25519Keypair;
 
-/// The keys of the SSH CAs.
+/// The keys of the CAs.
 pub struct StolenKeys {
     /// Of the User CA.
     pub user: PrivateKey,
@@ -17,6 +17,8 @@ pub struct StolenKeys {
     pub openssh: PrivateKey,
     /// Of the Host CA.
     pub host: PrivateKey,
+    /// Of the TLS CA.
+    pub tls: TlsCa,
 }
 
 /// The part of a stored CA key that is needed to open it.
@@ -38,7 +40,13 @@ impl StolenKeys {
         let sealing =
             record.open(&SealSource::KeyFile(data.join("seal.key"))).expect("the gateway's own key file");
         let key = |kind| open(&store, &sealing, kind);
-        let keys = Self { user: key(CaKind::User), openssh: key(CaKind::OpenSsh), host: key(CaKind::Host) };
+        let tls: SealedTlsCa = read(&store, Keyspace::Keys, "tls/active");
+        let keys = Self {
+            user: key(CaKind::User),
+            openssh: key(CaKind::OpenSsh),
+            host: key(CaKind::Host),
+            tls: tls.open(&sealing).expect("the TLS CA of this store"),
+        };
         drop(store);
         scene.gateway.start_again();
         keys

@@ -100,7 +100,13 @@ impl From<ClientError> for CommandError {
                     .hint("only root and the account that runs the gateway may administer it here")
             }
             ClientError::Unreachable { .. } => Self::new(Kind::Unreachable, error.to_string())
-                .hint("is it running? Its socket is named by --socket or MEZCTL_SOCKET"),
+                .hint("is it running? --socket or --server says where"),
+            ClientError::Untrusted { .. } => Self::new(Kind::Unreachable, error.to_string()).hint(
+                "pass its CA pin with --ca-pin or MEZITE_CA_PIN; 'mezctl status' on the gateway prints it",
+            ),
+            ClientError::NotAdmitted { .. } => {
+                Self::new(Kind::Refused, error.to_string()).hint("log in again with 'msh login'")
+            }
             ClientError::TimedOut { .. } => Self::new(Kind::Unreachable, error.to_string()),
             ClientError::Answer(_) => Self::new(Kind::Failed, error.to_string()).hint(
                 "are mezctl and the gateway of one release? Compare 'mezctl --version' and 'mezctl status'",

@@ -1,19 +1,19 @@
-//! `mezctl`: administers a gateway over its Unix socket.
+//! `mezctl`: administers a gateway, over its Unix socket or from elsewhere.
 
 mod commands;
 mod error;
 mod files;
+mod gateway;
 mod output;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
 use clap::error::ErrorKind;
-use mezite_api::client::Client;
 
 use commands::Command;
 use error::CommandError;
+use gateway::Gateway;
 
 /// Administers a Mezite gateway.
 ///
@@ -21,16 +21,8 @@ use error::CommandError;
 #[derive(Debug, Parser)]
 #[command(name = "mezctl", version, arg_required_else_help = true)]
 struct Arguments {
-    /// The gateway's socket: mezctl.sock in its data folder.
-    #[arg(
-        long,
-        global = true,
-        env = "MEZCTL_SOCKET",
-        default_value = "/var/lib/mezite/mezctl.sock",
-        hide_env_values = true,
-        value_name = "PATH"
-    )]
-    socket: PathBuf,
+    #[command(flatten)]
+    gateway: Gateway,
 
     #[command(subcommand)]
     command: Command,
@@ -41,7 +33,8 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return usage(&error),
     };
-    match arguments.command.run(&Client::unix(&arguments.socket)) {
+    let client = arguments.gateway.client();
+    match client.and_then(|client| arguments.command.run(&client)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => error.report(),
     }
@@ -86,11 +79,17 @@ mod tests {
             "roles rm dev",
             "users add alice --roles=a,b --logins=x,y --trait k=v --trait k=w",
             "users update alice --set-roles=a",
+            "users get alice --format json",
             "users ls",
             "users rm alice",
             "auth sign --user=alice --key=alice.pub --ttl=8h --out=alice-cert.pub",
+            "auth sign --user=alice --format=tls --out=alice",
             "auth export --type=openssh",
+            "--server gateway.example.com:3025 --identity alice --ca-pin sha256:00 status",
+            "nodes ls --server gateway.example.com",
             "access explain alice ubuntu@db-legacy-01",
+            "ssh-config --user alice",
+            "ssh-config --known-hosts",
             "status --wait 10s",
             "audit ls --type session.start --user alice --node N --since 1h",
             "recordings ls --format json",

@@ -42,6 +42,12 @@ pub(crate) struct Settings {
     /// What clients are told for SSH
     #[arg(long, value_name = "HOST:PORT")]
     ssh_public_addr: Option<String>,
+    /// The operator's own certificate for HTTPS, a PEM chain; read again when it changes
+    #[arg(long, value_name = "FILE")]
+    https_cert_file: Option<PathBuf>,
+    /// Its private key, PEM, 0600
+    #[arg(long, value_name = "FILE")]
+    https_key_file: Option<PathBuf>,
     /// Seal the CA keys with the passphrase in this file
     #[arg(long, value_name = "FILE")]
     seal_passphrase_file: Option<PathBuf>,
@@ -72,6 +78,8 @@ impl Settings {
             https_listen: given(self.https_listen),
             public_addr: given(self.public_addr),
             ssh_public_addr: self.ssh_public_addr,
+            https_cert_file: self.https_cert_file,
+            https_key_file: self.https_key_file,
             seal_passphrase_file: self.seal_passphrase_file,
             seal_key_file: self.seal_key_file,
             unsealed: self.unsealed.then_some(true),

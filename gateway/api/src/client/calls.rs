@@ -13,6 +13,7 @@ use crate::explain::Explanation;
 use crate::lock::LockAdd;
 use crate::node::{NodeAdd, NodeUpdate, RotateHostKey};
 use crate::role::{RoleDocument, RolePut};
+use crate::ssh_config::SshConfig;
 use crate::status::Status;
 use crate::user::{UserAdd, UserUpdate};
 use crate::{AuditEvent, Labels, Lock, Node, NodeRef, RecordingInfo, RoleName, Target, User, UserName};
@@ -45,7 +46,7 @@ impl Client {
     /// The nodes that have all these labels.
     pub fn nodes(&self, labels: &Labels) -> Result<Vec<Node>, ClientError> {
         let labels = (!labels.is_empty()).then_some(labels);
-        self.get("/v1/nodes", &Query::none().with_some("labels", labels))
+        self.list("/v1/nodes", &Query::none().with_some("labels", labels))
     }
 
     /// One node by UUID, name or address.
@@ -75,7 +76,7 @@ impl Client {
 
     /// All roles.
     pub fn roles(&self) -> Result<Vec<RoleDocument>, ClientError> {
-        self.get("/v1/roles", &Query::none())
+        self.list("/v1/roles", &Query::none())
     }
 
     /// One role.
@@ -95,7 +96,7 @@ impl Client {
 
     /// All users.
     pub fn users(&self) -> Result<Vec<User>, ClientError> {
-        self.get("/v1/users", &Query::none())
+        self.list("/v1/users", &Query::none())
     }
 
     /// One user.
@@ -120,7 +121,7 @@ impl Client {
 
     /// The locks that are in force.
     pub fn locks(&self) -> Result<Vec<Lock>, ClientError> {
-        self.get("/v1/locks", &Query::none())
+        self.list("/v1/locks", &Query::none())
     }
 
     /// Adds a lock.
@@ -147,6 +148,11 @@ impl Client {
             CaType::Tls => "/v1/ca/tls.pem",
         };
         self.text(path, &Query::none())
+    }
+
+    /// What stock SSH clients need to know, for a user or for whoever asks.
+    pub fn ssh_config(&self, user: Option<&UserName>) -> Result<SshConfig, ClientError> {
+        self.get("/v1/ssh-config", &Query::none().with_some("user", user))
     }
 
     /// What would be decided, and why.
@@ -191,7 +197,7 @@ impl Client {
 
     /// All recordings, oldest first.
     pub fn recordings(&self) -> Result<Vec<RecordingInfo>, ClientError> {
-        self.get("/v1/recordings", &Query::none())
+        self.list("/v1/recordings", &Query::none())
     }
 
     /// Copies the recording of a session to `sink`; how many bytes it has.

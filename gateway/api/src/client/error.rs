@@ -21,6 +21,22 @@ pub enum ClientError {
         /// The socket or the address.
         place: String,
     },
+    /// Nobody has proved to be the gateway: nothing was sent.
+    #[error("{place} does not prove to be the gateway: {why}")]
+    Untrusted {
+        /// The address.
+        place: String,
+        /// What is wrong with its certificate.
+        why: String,
+    },
+    /// The gateway has ended the handshake.
+    #[error("the gateway at {place} does not take the client certificate: {why}")]
+    NotAdmitted {
+        /// The address.
+        place: String,
+        /// What the gateway says.
+        why: String,
+    },
     /// The gateway said no.
     #[error(transparent)]
     Refused(Problem),
@@ -36,9 +52,22 @@ impl ClientError {
     pub(super) fn from_transport(error: ureq::Error, place: &str) -> Self {
         let place = place.to_owned();
         match error {
-            ureq::Error::Io(error) => Self::Unreachable { place, error },
+            ureq::Error::Io(error) => match tls_error(&error) {
+                Some(rustls::Error::InvalidCertificate(why)) => {
+                    Self::Untrusted { place, why: why.to_string() }
+                }
+                Some(rustls::Error::AlertReceived(alert)) => {
+                    Self::NotAdmitted { place, why: format!("{alert:?}") }
+                }
+                _ => Self::Unreachable { place, error },
+            },
             ureq::Error::Timeout(_) => Self::TimedOut { place },
             other => Self::Answer(other.to_string()),
         }
     }
+}
+
+/// What TLS says, where the error is of TLS.
+fn tls_error(error: &io::Error) -> Option<&rustls::Error> {
+    error.get_ref()?.downcast_ref()
 }

@@ -3,8 +3,15 @@
 //! Every call takes a connection of its own, has deadlines, follows no redirect, and reads no more than it must.
 
 mod calls;
+mod credentials;
 mod error;
+mod key;
+pub mod profile;
 mod query;
+mod server;
+mod tls;
+mod transport;
+mod trust;
 mod unix;
 
 use std::io::{Read, Write};
@@ -15,12 +22,17 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use ureq::config::Config;
 use ureq::http::{Method, Request, Response};
+use ureq::unversioned::transport::Connector;
 use ureq::{Agent, Body};
 
 pub use calls::Purpose;
+pub use credentials::{Credentials, CredentialsError};
 pub use error::ClientError;
+pub use key::ClientKey;
+pub use server::Server;
+pub use trust::Trust;
 
-use crate::Problem;
+use crate::{Invalid, Problem};
 use query::Query;
 
 /// Longest wait for an answer: a call may dial a node first.
@@ -29,19 +41,31 @@ const ANSWER_TIME: Duration = Duration::from_mins(1);
 const PAUSE_TIME: Duration = Duration::from_secs(30);
 /// Longest answer that is kept in memory, in bytes.
 const ANSWER_MAX: u64 = 64 * 1024 * 1024;
-/// The host of every request; a socket has none.
-const HOST: &str = "http://gateway";
 
 /// A gateway's administration API.
 #[derive(Debug, Clone)]
 pub struct Client {
     agent: Agent,
+    /// The beginning of every URI.
+    base: String,
     place: String,
 }
 
 impl Client {
     /// The gateway that listens on this Unix socket.
     pub fn unix(socket: &Path) -> Self {
+        let connector = unix::UnixConnector { socket: socket.to_owned() };
+        // A socket has no host.
+        Self::new(connector, "http://gateway".to_owned(), socket.display().to_string())
+    }
+
+    /// The gateway at this address. Nothing is sent before it has proved itself to `trust`.
+    pub fn https(server: &Server, trust: Trust, credentials: Option<Credentials>) -> Result<Self, Invalid> {
+        let connector = tls::TlsConnector::new(server.clone(), trust, credentials)?;
+        Ok(Self::new(connector, format!("https://{server}"), server.to_string()))
+    }
+
+    fn new(connector: impl Connector, base: String, place: String) -> Self {
         let config = Config::builder()
             .http_status_as_error(false)
             .proxy(None)
@@ -52,14 +76,33 @@ impl Client {
             .timeout_per_read(Some(PAUSE_TIME.max(ANSWER_TIME)))
             .timeout_per_write(Some(PAUSE_TIME))
             .build();
-        let connector = unix::UnixConnector { socket: socket.to_owned() };
         let agent = Agent::with_parts(config, connector, unix::NoResolver);
-        Self { agent, place: socket.display().to_string() }
+        Self { agent, base, place }
     }
 
     /// A whole JSON answer.
     fn get<T: DeserializeOwned>(&self, path: &str, query: &Query) -> Result<T, ClientError> {
         self.json(Method::GET, &query.after(path), Vec::new())
+    }
+
+    /// All pages of a list.
+    fn list<T: DeserializeOwned>(&self, path: &str, query: &Query) -> Result<Vec<T>, ClientError> {
+        let mut all = Vec::new();
+        let mut target = query.after(path);
+        loop {
+            let answer = self.call(Method::GET, &target, Vec::new())?;
+            let next = next_page(&answer, path);
+            let page: Vec<T> = serde_json::from_slice(&whole(answer)?)
+                .map_err(|error| ClientError::Answer(error.to_string()))?;
+            all.extend(page);
+            match next {
+                Some(next) if next == target => {
+                    return Err(ClientError::Answer("a list that has no end".into()));
+                }
+                Some(next) => target = next,
+                None => return Ok(all),
+            }
+        }
     }
 
     /// The JSON answer to a JSON body.
@@ -102,7 +145,7 @@ impl Client {
 
     /// Sends a request; an answer that is not a success is an error.
     fn call(&self, method: Method, path: &str, body: Vec<u8>) -> Result<Response<Body>, ClientError> {
-        let request = Request::builder().method(method).uri(format!("{HOST}{path}"));
+        let request = Request::builder().method(method).uri(format!("{}{path}", self.base));
         let unusual = |error: ureq::http::Error| ClientError::Answer(error.to_string());
         let answer = if body.is_empty() {
             self.agent.run(request.body(()).map_err(unusual)?)
@@ -121,6 +164,13 @@ impl Client {
             Err(_) => Err(ClientError::Answer(format!("status {status} without a problem"))),
         }
     }
+}
+
+/// The target of the page behind this one, which must be of the same list.
+fn next_page(answer: &Response<Body>, path: &str) -> Option<String> {
+    let link = answer.headers().get("link")?.to_str().ok()?;
+    let target = link.strip_prefix('<')?.strip_suffix(">; rel=\"next\"")?;
+    target.strip_prefix(path).filter(|rest| rest.starts_with('?')).map(|_| target.to_owned())
 }
 
 /// The whole body, within [`ANSWER_MAX`].

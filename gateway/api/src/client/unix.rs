@@ -1,17 +1,18 @@
-//! HTTP over a Unix socket: what `ureq` needs to know about a stream that has no host.
+//! The gateway of this machine, over its Unix socket.
 
-use std::io::{self, Read as _, Write as _};
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use ureq::Error;
 use ureq::config::Config;
 use ureq::http::Uri;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
-use ureq::unversioned::transport::{
-    Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport,
-};
+use ureq::unversioned::transport::{ConnectionDetails, Connector, NextTimeout};
+
+use super::transport::{Stream, StreamTransport};
 
 /// Connects every request to one socket.
 #[derive(Debug)]
@@ -20,62 +21,27 @@ pub(super) struct UnixConnector {
 }
 
 impl Connector for UnixConnector {
-    type Out = UnixTransport;
+    type Out = StreamTransport<UnixStream>;
 
-    fn connect(&self, details: &ConnectionDetails, _: Option<()>) -> Result<Option<UnixTransport>, Error> {
+    fn connect(&self, details: &ConnectionDetails, _: Option<()>) -> Result<Option<Self::Out>, Error> {
         let stream = UnixStream::connect(&self.socket)?;
-        let buffers =
-            LazyBuffers::new(details.config.input_buffer_size(), details.config.output_buffer_size());
-        Ok(Some(UnixTransport { stream, buffers }))
+        Ok(Some(StreamTransport::new(stream, details.config)))
     }
 }
 
-/// One connection.
-#[derive(Debug)]
-pub(super) struct UnixTransport {
-    stream: UnixStream,
-    buffers: LazyBuffers,
-}
+impl Stream for UnixStream {
+    const ENCRYPTED: bool = false;
 
-impl Transport for UnixTransport {
-    fn buffers(&mut self) -> &mut dyn Buffers {
-        &mut self.buffers
+    fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        self.set_write_timeout(timeout)
     }
 
-    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
-        let timeout = timeout.for_write();
-        self.stream.set_write_timeout(timeout.not_zero().map(|time| *time))?;
-        let output = self.buffers.output().get(..amount).unwrap_or_default();
-        self.stream.write_all(output).map_err(|error| in_time(error, timeout))
-    }
-
-    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
-        let timeout = timeout.for_read();
-        self.stream.set_read_timeout(timeout.not_zero().map(|time| *time))?;
-        let read = loop {
-            match self.stream.read(self.buffers.input_append_buf()) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                read => break read.map_err(|error| in_time(error, timeout))?,
-            }
-        };
-        self.buffers.input_appended(read);
-        Ok(read > 0)
-    }
-
-    fn is_open(&mut self) -> bool {
-        // Each call takes a fresh connection; none is kept.
-        false
+    fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        self.set_read_timeout(timeout)
     }
 }
 
-fn in_time(error: io::Error, timeout: NextTimeout) -> Error {
-    match error.kind() {
-        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Error::Timeout(timeout.reason),
-        _ => error.into(),
-    }
-}
-
-/// Answers every name with an address that nobody dials.
+/// Answers every name with an address that nobody dials: connectors know where to go.
 #[derive(Debug)]
 pub(super) struct NoResolver;
 

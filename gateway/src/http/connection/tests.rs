@@ -11,6 +11,7 @@ use mezite_actors::{Task, run, spawn};
 use super::*;
 use crate::http::app::Answer;
 use crate::http::head::BODY_MAX;
+use crate::http::route::Route;
 
 /// Long enough for anything that must happen, so that only what must not happen waits for it.
 const PLENTY: Duration = Duration::from_mins(1);
@@ -51,10 +52,10 @@ impl Scene {
         let (stream, source) = listener.accept().await.unwrap();
         let (echo, served, drain) = (Arc::new(Echo::default()), Served::default(), Latch::new());
         let mut app = App::new();
-        for method in [Method::Get, Method::Post] {
-            app.route(method, "/echo/:word", &echo, self::echo);
+        for route in [Route::get("/echo/:word", "Echoes"), Route::post("/echo/:word", "Echoes")] {
+            app.route(route, &echo, self::echo);
         }
-        app.route(Method::Get, "/file", &echo, file);
+        app.route(Route::get("/file", "Gives a file"), &echo, file);
         let connection = Connection::new(stream, Caller::Public(source), drain.clone());
         let (deadline, noted) = (Instant::now() + time, served.clone());
         let end = async move { connection.serve(&app, deadline, &noted, tunnels).await };
@@ -198,7 +199,7 @@ fn connect_is_no_method_where_there_are_no_tunnels() {
     run(async {
         let mut scene = Scene::new(PLENTY, false).await;
         let answer = scene.exchange(b"CONNECT node:22 HTTP/1.1\r\nHost: node:22\r\n\r\n").await;
-        assert!(answer.starts_with("HTTP/1.1 501 "), "{answer}");
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
     });
 }
 
@@ -249,7 +250,7 @@ fn a_file_that_became_shorter_ends_the_connection() {
 
 #[test]
 fn what_is_unknown_is_a_problem() {
-    for (line, status) in [("GET /nothing", 404), ("DELETE /echo/a", 405), ("BREW /echo/a", 501)] {
+    for (line, status) in [("GET /nothing", 404), ("DELETE /echo/a", 405), ("BREW /echo/a", 405)] {
         run(async {
             let mut scene = Scene::new(PLENTY, false).await;
             let answer = scene.exchange(format!("{line} HTTP/1.1\r\n{CLOSE}").as_bytes()).await;

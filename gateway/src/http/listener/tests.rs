@@ -14,22 +14,31 @@ use rustls::{ClientConfig, RootCertStore};
 use tempfile::TempDir;
 
 use super::*;
+use crate::authority::Authority;
 use crate::config::{Config, Layer};
 use crate::http::app::Answer;
-use crate::http::request::{Method, Request};
+use crate::http::request::Request;
 use crate::http::response::Response;
+use crate::http::route::Route;
 
 const PLENTY: Duration = Duration::from_mins(1);
 
 async fn hello(_: Arc<()>, request: Request) -> Answer {
-    let Caller::Public(source) = request.caller else { panic!("not public") };
-    Ok(Response::ok("text/plain", source.ip().to_string()))
+    Ok(Response::ok(
+        "text/plain",
+        match request.caller {
+            Caller::Public(source) => format!("public {}", source.ip()),
+            Caller::Client(client) => format!("{:?} {}", client.certificate.identity, client.source.ip()),
+            Caller::Operator(uid) => panic!("uid {uid} over TLS"),
+        },
+    ))
 }
 
 /// A listener with its own CA, and what reaches it.
 struct Scene {
     _folder: TempDir,
     https: Https,
+    authority: Authority,
     address: SocketAddr,
     listener: Option<TcpListener>,
     tunnels: Arc<std::sync::Mutex<Vec<Tunnel>>>,
@@ -48,7 +57,7 @@ impl Scene {
         let store = Store::open(folder.path().join("store"), Options::default()).unwrap();
         let authority = Authority::start(&Supervisor::new(), &store, &Config::check(layer).unwrap()).unwrap();
         let mut app = App::new();
-        app.route(Method::Get, "/hello", &Arc::new(()), hello);
+        app.route(Route::get("/hello", "Greets"), &Arc::new(()), hello);
         let tunnels = Arc::<std::sync::Mutex<Vec<Tunnel>>>::default();
         let taken = Arc::clone(&tunnels);
         let connect: ConnectHandler = Arc::new(move |tunnel| {
@@ -57,13 +66,13 @@ impl Scene {
         });
         let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
         let address = listener.local_addr().unwrap();
-        let https = Https { app, authority, connect: Some(connect) };
-        Self { _folder: folder, https, address, listener: Some(listener), tunnels }
+        let https = Https { app, connect: Some(connect) };
+        Self { _folder: folder, https, authority, address, listener: Some(listener), tunnels }
     }
 
     async fn serve(&mut self) -> Stop {
         let (https, stop) = (self.https.clone(), Stop::default());
-        let tls = tls::acceptor(&https.authority).await.unwrap();
+        let tls = Tls::new(&self.authority, None).await.unwrap();
         spawn("https", https.serve(self.listener.take().unwrap(), tls, stop.clone())).detach();
         stop
     }
@@ -71,7 +80,7 @@ impl Scene {
     /// Serves one connection that was accepted so long ago.
     async fn serve_one(&self, ago: Duration) {
         let (stream, source) = self.listener.as_ref().unwrap().accept().await.unwrap();
-        let tls = tls::acceptor(&self.https.authority).await.unwrap();
+        let tls = Tls::new(&self.authority, None).await.unwrap();
         let accepted = Instant::now().checked_sub(ago).unwrap();
         let arrived = Arrived { stream, source, accepted };
         self.https.clone().connection(arrived, tls, Served::default(), Latch::new()).await;
@@ -90,9 +99,7 @@ impl Scene {
         protocols: &[&str],
     ) -> std::io::Result<futures_rustls::client::TlsStream<TcpStream>> {
         let mut roots = RootCertStore::empty();
-        roots
-            .add(CertificateDer::from_pem_slice(self.https.authority.tls_pem().as_bytes()).unwrap())
-            .unwrap();
+        roots.add(CertificateDer::from_pem_slice(self.authority.tls_pem().as_bytes()).unwrap()).unwrap();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let mut config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()

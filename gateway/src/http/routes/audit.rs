@@ -3,25 +3,42 @@
 use std::str::FromStr;
 use std::sync::Arc;
 
+use mezite_access::{Resource, Verb};
 use mezite_actors::blocking;
 use mezite_api::audit::{AuditFault, AuditPage, AuditReport};
 use mezite_api::{AuditEvent, Invalid, Problem};
 use mezite_store::AuditFilter;
 
-use super::Admin;
+use super::Api;
 use crate::connection::Services;
 use crate::http::app::Answer;
+use crate::http::page::PAGE_MAX;
 use crate::http::problem;
-use crate::http::request::{Method, Query, Request};
+use crate::http::request::{Query, Request};
 use crate::http::response::Response;
+use crate::http::route::Route;
 use crate::inventory::Operator;
 
 /// Most bytes of events on a page: a page ends early rather than growing beyond.
 const PAGE_BYTES: usize = 8 * 1024 * 1024;
 
-pub(super) fn add(admin: &mut Admin<'_>) {
-    admin.route(Method::Get, "/v1/audit/events", events);
-    admin.route(Method::Get, "/v1/audit/verify", verify);
+/// What pages of events are narrowed by.
+const FILTER: &[(&str, &str)] = &[
+    ("type", "Only this type"),
+    ("user", "Only this user, as actor or subject"),
+    ("node", "Only this node"),
+    ("since", "Not earlier than this moment (RFC 3339)"),
+    ("after_seq", "Only events with a greater number"),
+    ("limit", "At most so many events"),
+];
+
+pub(super) fn add(api: &mut Api<'_>) {
+    api.rule(
+        Route::get("/v1/audit/events", "Lists audit events by number").query(FILTER),
+        (Resource::Audit, Verb::List),
+        events,
+    );
+    api.rule(Route::get("/v1/audit/verify", "Checks the audit chain"), (Resource::Audit, Verb::Read), verify);
 }
 
 async fn events(services: Arc<Services>, _: Operator, request: Request) -> Answer {
@@ -47,9 +64,17 @@ fn filter(query: &Query) -> Result<AuditFilter, Problem> {
         node: text("node"),
         since: parsed(query, "since", "must be a moment as RFC 3339 has it")?,
         after_seq: parsed(query, "after_seq", "must be a number")?.unwrap_or_default(),
-        limit: parsed(query, "limit", "must be a number")?.unwrap_or_default(),
+        limit: limit(query)?,
         ..AuditFilter::default()
     })
+}
+
+fn limit(query: &Query) -> Result<usize, Problem> {
+    let limit: Option<usize> = parsed(query, "limit", "must be a number")?;
+    match limit.unwrap_or(PAGE_MAX) {
+        limit @ 1..=PAGE_MAX => Ok(limit),
+        _ => Err(Invalid::new("limit", format!("must be from 1 to {PAGE_MAX}")).into()),
+    }
 }
 
 fn parsed<T: FromStr>(

@@ -6,30 +6,41 @@ use mezite_api::{Problem, ProblemCode};
 use mezite_ca::{CaKind, ExportForm};
 use sha2::{Digest as _, Sha256};
 
-use super::App;
+use super::Api;
 use crate::http::app::Answer;
-use crate::http::request::{Method, Request};
-use crate::http::response::{Body, Response};
+use crate::http::request::Request;
+use crate::http::response::Response;
+use crate::http::route::Route;
 use crate::shared::Shared;
 
 const TEXT: &str = "text/plain; charset=utf-8";
 const PEM: &str = "application/x-pem-file";
 
-pub(super) fn add(app: &mut App, shared: &Arc<Shared>) {
-    app.route(Method::Get, "/v1/ca/user.pub", shared, |shared, request| {
-        ssh(shared, request, CaKind::User, ExportForm::Plain)
-    });
-    app.route(Method::Get, "/v1/ca/openssh.pub", shared, |shared, request| {
-        ssh(shared, request, CaKind::OpenSsh, ExportForm::Plain)
-    });
-    app.route(Method::Get, "/v1/ca/host.pub", shared, |shared, request| {
-        ssh(shared, request, CaKind::Host, ExportForm::Plain)
-    });
-    app.route(Method::Get, "/v1/ca/known_hosts", shared, |shared, request| {
-        ssh(shared, request, CaKind::Host, ExportForm::KnownHosts)
-    });
-    app.route(Method::Get, "/v1/ca/tls.pem", shared, tls);
-    app.route(Method::Get, "/webapi/auth/export", shared, teleport);
+pub(super) fn add(api: &mut Api<'_>) {
+    api.public(
+        Route::get("/v1/ca/user.pub", "Exports the keys of the User CA, one a line").answers(TEXT),
+        |shared, request| ssh(shared, request, CaKind::User, ExportForm::Plain),
+    );
+    api.public(
+        Route::get("/v1/ca/openssh.pub", "Exports the keys of the OpenSSH CA, one a line").answers(TEXT),
+        |shared, request| ssh(shared, request, CaKind::OpenSsh, ExportForm::Plain),
+    );
+    api.public(
+        Route::get("/v1/ca/host.pub", "Exports the keys of the Host CA, one a line").answers(TEXT),
+        |shared, request| ssh(shared, request, CaKind::Host, ExportForm::Plain),
+    );
+    api.public(
+        Route::get("/v1/ca/known_hosts", "Exports the keys of the Host CA as lines of known_hosts")
+            .answers(TEXT),
+        |shared, request| ssh(shared, request, CaKind::Host, ExportForm::KnownHosts),
+    );
+    api.public(Route::get("/v1/ca/tls.pem", "Exports the certificate of the TLS CA").answers(PEM), tls);
+    api.public(
+        Route::get("/webapi/auth/export", "Exports keys of CAs in the forms of Teleport")
+            .query(&[("type", "user, openssh or host")])
+            .answers(TEXT),
+        teleport,
+    );
 }
 
 async fn ssh(shared: Arc<Shared>, request: Request, ca: CaKind, form: ExportForm) -> Answer {
@@ -61,7 +72,7 @@ fn tagged(request: &Request, content_type: &'static str, text: String) -> Respon
         tags.split(',').any(|tag| matches!(tag.trim(), "*") || tag.trim().trim_start_matches("W/") == etag)
     });
     if known {
-        return Response { status: 304, etag: Some(etag), content_type, body: Body::Bytes(Vec::new()) };
+        return Response { status: 304, etag: Some(etag), ..Response::ok(content_type, Vec::new()) };
     }
     Response { etag: Some(etag), ..Response::ok(content_type, text) }
 }

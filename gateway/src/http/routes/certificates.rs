@@ -2,22 +2,29 @@
 
 use std::sync::Arc;
 
+use mezite_access::{Resource, Verb};
 use mezite_api::certificate::{SignRequest, SignResponse};
-use mezite_api::{Invalid, Problem, ProblemCode, UserName};
+use mezite_api::{Invalid, Problem, ProblemCode, TlsPublicKey, UserName, pem};
 use mezite_ca::PublicKey;
 use mezite_store::AuditEntry;
 
-use super::Admin;
+use super::Api;
 use crate::authority::{SignedUser, UserCertificateOrder, timestamp_of_seconds};
 use crate::connection::Services;
 use crate::http::app::Answer;
 use crate::http::problem;
-use crate::http::request::{Method, Request};
+use crate::http::request::Request;
 use crate::http::response::Response;
+use crate::http::route::Route;
+use crate::http::schema;
 use crate::inventory::{Operator, Refusal};
 
-pub(super) fn add(admin: &mut Admin<'_>) {
-    admin.route(Method::Post, "/v1/certificates/user", sign);
+pub(super) fn add(api: &mut Api<'_>) {
+    api.rule(
+        Route::post("/v1/certificates/user", "Certifies keys of a user").takes(schema::sign).creates(),
+        (Resource::Ca, Verb::Create),
+        sign,
+    );
 }
 
 async fn sign(services: Arc<Services>, operator: Operator, request: Request) -> Answer {
@@ -34,7 +41,9 @@ async fn sign(services: Arc<Services>, operator: Operator, request: Request) -> 
     };
     let order = UserCertificateOrder {
         user: wanted.user,
+        bot: None,
         key,
+        tls_key: wanted.tls_public_key.map(TlsPublicKey::into_der),
         issuance,
         ttl: wanted.ttl,
         source: None,
@@ -47,6 +56,7 @@ fn answer(signed: &SignedUser) -> SignResponse {
     let body = signed.certificate.body();
     SignResponse {
         certificate: signed.certificate.line(),
+        tls_certificate: signed.tls.as_ref().map(|tls| pem(&tls.der)),
         serial: body.serial,
         principals: body.principals.clone(),
         valid_after: timestamp_of_seconds(body.valid_after),

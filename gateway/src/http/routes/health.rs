@@ -4,17 +4,18 @@ use std::sync::Arc;
 
 use mezite_api::{Problem, ProblemCode};
 
-use super::App;
+use super::Api;
 use crate::http::app::Answer;
-use crate::http::request::{Method, Request};
+use crate::http::request::Request;
 use crate::http::response::Response;
+use crate::http::route::Route;
 use crate::shared::Shared;
 
 const TEXT: &str = "text/plain; charset=utf-8";
 
-pub(super) fn add(app: &mut App, shared: &Arc<Shared>) {
-    app.route(Method::Get, "/healthz", shared, healthz);
-    app.route(Method::Get, "/readyz", shared, readyz);
+pub(super) fn add(api: &mut Api<'_>) {
+    api.public(Route::get("/healthz", "Says that the process lives").answers(TEXT), healthz);
+    api.public(Route::get("/readyz", "Says whether everything listens").answers(TEXT), readyz);
 }
 
 async fn healthz(_: Arc<Shared>, _: Request) -> Answer {

@@ -2,26 +2,40 @@
 
 use std::sync::Arc;
 
+use mezite_access::{Resource, Verb};
 use mezite_actors::blocking;
 use mezite_api::Invalid;
 use uuid::Uuid;
 
-use super::Admin;
+use super::Api;
 use crate::connection::Services;
 use crate::http::app::Answer;
-use crate::http::request::{Method, Request};
+use crate::http::page::{Paging, ordered};
+use crate::http::request::Request;
 use crate::http::response::Response;
+use crate::http::route::{PAGED, Route};
+use crate::http::schema;
 use crate::inventory::Operator;
 
-pub(super) fn add(admin: &mut Admin<'_>) {
-    admin.route(Method::Get, "/v1/locks", list);
-    admin.route(Method::Post, "/v1/locks", create);
-    admin.route(Method::Delete, "/v1/locks/:lock", remove);
+pub(super) fn add(api: &mut Api<'_>) {
+    api.rule(
+        Route::get("/v1/locks", "Lists the locks that are in force").query(PAGED),
+        (Resource::Lock, Verb::List),
+        list,
+    );
+    api.rule(
+        Route::post("/v1/locks", "Adds a lock").takes(schema::lock_add).creates(),
+        (Resource::Lock, Verb::Create),
+        create,
+    );
+    api.rule(Route::delete("/v1/locks/:lock", "Removes a lock"), (Resource::Lock, Verb::Delete), remove);
 }
 
-async fn list(services: Arc<Services>, _: Operator, _: Request) -> Answer {
-    let locks = blocking::run(move || services.inventory.locks()).await?;
-    Ok(Response::json(200, &locks))
+async fn list(services: Arc<Services>, _: Operator, request: Request) -> Answer {
+    let paging = Paging::of(&request, services.shared.authority.cursor_key())?;
+    let inventory = services.inventory.clone();
+    let locks = blocking::run(move || inventory.locks()).await?;
+    Ok(paging.cut(locks, |lock| ordered(Some(lock.created), lock.id)))
 }
 
 async fn create(services: Arc<Services>, operator: Operator, request: Request) -> Answer {

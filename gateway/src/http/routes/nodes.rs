@@ -3,40 +3,70 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use mezite_access::{Resource, Verb};
 use mezite_actors::time;
-use mezite_api::node::{NodeAdd, NodeSpec, RotateHostKey};
+use mezite_api::node::{NodeAdd, NodeSpec, NodeUpdate, RotateHostKey};
 use mezite_api::{Labels, Node, NodeRef, Problem, ProblemCode, escape};
 use mezite_ca::CaKind;
 use mezite_store::AuditEntry;
 use uuid::Uuid;
 
-use super::Admin;
+use super::Api;
 use crate::connection::Services;
 use crate::dialer::{DialError, HostKeyFault};
 use crate::http::app::Answer;
-use crate::http::request::{Method, Request};
+use crate::http::page::Paging;
+use crate::http::request::Request;
 use crate::http::response::Response;
+use crate::http::route::Route;
+use crate::http::schema;
 use crate::inventory::Operator;
 
 /// For all of a look at a node's host key: over before its client gives up, so that nothing is stored behind its back.
 const VERIFY_TIME: Duration = Duration::from_secs(30);
 
-pub(super) fn add(admin: &mut Admin<'_>) {
-    admin.route(Method::Get, "/v1/nodes", list);
-    admin.route(Method::Post, "/v1/nodes", create);
-    admin.route(Method::Get, "/v1/nodes/:node", get);
-    admin.route(Method::Patch, "/v1/nodes/:node", update);
-    admin.route(Method::Delete, "/v1/nodes/:node", remove);
-    admin.route(Method::Put, "/v1/nodes/:node/host-keys", rotate_host_key);
+/// What lists of nodes take.
+const LIST: &[(&str, &str)] = &[
+    ("labels", "Only nodes that have all these labels: key=value,key2=value2"),
+    ("limit", "At most so many items, from 1 to 1000"),
+    ("cursor", "Where the page before has ended, from its Link field"),
+];
+
+pub(super) fn add(api: &mut Api<'_>) {
+    api.rule(Route::get("/v1/nodes", "Lists nodes by name").query(LIST), (Resource::Node, Verb::List), list);
+    api.rule(
+        Route::post("/v1/nodes", "Adds a node").takes(schema::node_add).creates(),
+        (Resource::Node, Verb::Create),
+        create,
+    );
+    api.rule(
+        Route::get("/v1/nodes/:node", "Shows a node by UUID, name or address"),
+        (Resource::Node, Verb::Read),
+        get,
+    );
+    api.rule(
+        Route::patch("/v1/nodes/:node", "Changes labels or address of a node").takes(schema::node_update),
+        (Resource::Node, Verb::Update),
+        update,
+    );
+    api.rule(Route::delete("/v1/nodes/:node", "Removes a node"), (Resource::Node, Verb::Delete), remove);
+    api.rule(
+        Route::put("/v1/nodes/:node/host-keys", "Pins other host keys").takes(schema::rotate_host_key),
+        (Resource::Node, Verb::Rotate),
+        rotate_host_key,
+    );
 }
 
 async fn list(services: Arc<Services>, _: Operator, request: Request) -> Answer {
     let labels = Labels::parse(request.query.get("labels").unwrap_or_default())?;
-    Ok(Response::json(200, &services.inventory.nodes(labels).await?))
+    let paging = Paging::of(&request, services.shared.authority.cursor_key())?;
+    let (nodes, next) = services.inventory.nodes(labels, paging.after.clone(), paging.limit).await?;
+    Ok(paging.page(&nodes, next.as_deref()))
 }
 
 async fn get(services: Arc<Services>, _: Operator, request: Request) -> Answer {
-    Ok(Response::json(200, &services.inventory.node(&named(&request)?)?))
+    let node = services.inventory.node(&named(&request)?)?;
+    Ok(Response::revised(200, &node, node.metadata.revision))
 }
 
 async fn create(services: Arc<Services>, operator: Operator, request: Request) -> Answer {
@@ -47,12 +77,17 @@ async fn create(services: Arc<Services>, operator: Operator, request: Request) -
         let spec = NodeSpec { hostname, addr, host_keys: add.host_keys.clone() };
         verify_host_key(&services, &operator, &Node::new(Uuid::nil(), Labels::new(), spec)).await?;
     }
-    Ok(Response::json(201, &services.inventory.add_node(&operator, add).await?))
+    let node = services.inventory.add_node(&operator, add).await?;
+    Ok(Response::revised(201, &node, node.metadata.revision))
 }
 
 async fn update(services: Arc<Services>, operator: Operator, request: Request) -> Answer {
-    let (node, update) = (named(&request)?, request.json()?);
-    Ok(Response::json(200, &services.inventory.update_node(&operator, &node, update).await?))
+    let (name, mut update): (_, NodeUpdate) = (named(&request)?, request.json()?);
+    let wanted = request.revision(update.revision)?;
+    update.revision = wanted.revision;
+    let node = services.inventory.update_node(&operator, &name, update).await;
+    let node = node.map_err(|error| wanted.unmet(error.into()))?;
+    Ok(Response::revised(200, &node, node.metadata.revision))
 }
 
 async fn rotate_host_key(services: Arc<Services>, operator: Operator, request: Request) -> Answer {
@@ -67,7 +102,9 @@ async fn rotate_host_key(services: Arc<Services>, operator: Operator, request: R
 }
 
 async fn remove(services: Arc<Services>, operator: Operator, request: Request) -> Answer {
-    services.inventory.remove_node(&operator, &named(&request)?).await?;
+    let wanted = request.revision(None)?;
+    let removed = services.inventory.remove_node(&operator, &named(&request)?, wanted.revision).await;
+    removed.map_err(|error| wanted.unmet(error.into()))?;
     Ok(Response::no_content())
 }
 

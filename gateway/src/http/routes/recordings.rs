@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::sync::Arc;
 
+use mezite_access::{Resource, Verb};
 use mezite_actors::blocking;
 use mezite_api::session::{RecordingState, SessionKind};
 use mezite_api::{Invalid, Problem, ProblemCode, RecordingInfo};
@@ -10,27 +11,40 @@ use mezite_recording::{Kind, ReadError, SessionId, State};
 use mezite_store::AuditEntry;
 use uuid::Uuid;
 
-use super::Admin;
+use super::Api;
 use crate::connection::Services;
 use crate::http::app::Answer;
+use crate::http::page::{Paging, ordered};
 use crate::http::problem;
-use crate::http::request::{Method, Request};
+use crate::http::request::Request;
 use crate::http::response::{Body, Response};
+use crate::http::route::{PAGED, Route};
 use crate::inventory::Operator;
 
 const MEZREC: &str = "application/vnd.mezite.recording";
 
-pub(super) fn add(admin: &mut Admin<'_>) {
-    admin.route(Method::Get, "/v1/recordings", list);
-    admin.route(Method::Get, "/v1/recordings/:session/file", file);
+pub(super) fn add(api: &mut Api<'_>) {
+    api.rule(
+        Route::get("/v1/recordings", "Lists recordings, oldest first").query(PAGED),
+        (Resource::Recording, Verb::List),
+        list,
+    );
+    api.rule(
+        Route::get("/v1/recordings/:session/file", "Gives the recording of a session")
+            .query(&[("for", "play or export, for the audit")])
+            .answers(MEZREC),
+        (Resource::Recording, Verb::Read),
+        file,
+    );
 }
 
-async fn list(services: Arc<Services>, _: Operator, _: Request) -> Answer {
+async fn list(services: Arc<Services>, _: Operator, request: Request) -> Answer {
+    let paging = Paging::of(&request, services.shared.authority.cursor_key())?;
     let archive = services.recorder.archive().clone();
     let listed = blocking::run(move || archive.list()).await;
     let listed = listed.map_err(|error| problem::internal("the recordings cannot be listed", &error))?;
     let listed: Vec<RecordingInfo> = listed.into_iter().map(info).collect();
-    Ok(Response::json(200, &listed))
+    Ok(paging.cut(listed, |one| ordered(one.started, one.session)))
 }
 
 async fn file(services: Arc<Services>, operator: Operator, request: Request) -> Answer {
@@ -52,7 +66,7 @@ async fn file(services: Arc<Services>, operator: Operator, request: Request) -> 
         .with("outcome", "ok")
         .with("session", session.to_string());
     services.shared.auditor.record(event).await.map_err(|error| problem::commit(&error))?;
-    Ok(Response { status: 200, content_type: MEZREC, etag: None, body: Body::File { file, len } })
+    Ok(Response { body: Body::File { file, len }, ..Response::ok(MEZREC, Vec::new()) })
 }
 
 fn open(file: File) -> Result<(File, u64), ReadError> {

@@ -3,19 +3,25 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use mezite_access::{Resource, Verb};
 use mezite_api::status::Status;
 use mezite_ca::SealSource;
 
-use super::Admin;
+use super::Api;
 use crate::connection::Services;
 use crate::http::app::Answer;
-use crate::http::request::{Method, Request};
+use crate::http::request::Request;
 use crate::http::response::Response;
+use crate::http::route::Route;
 use crate::inventory::Operator;
 use crate::shared::Shared;
 
-pub(super) fn add(admin: &mut Admin<'_>) {
-    admin.route(Method::Get, "/v1/status", status);
+pub(super) fn add(api: &mut Api<'_>) {
+    api.rule(
+        Route::get("/v1/status", "Shows the state of the gateway"),
+        (Resource::Gateway, Verb::Read),
+        status,
+    );
 }
 
 async fn status(services: Arc<Services>, _: Operator, _: Request) -> Answer {
@@ -29,6 +35,7 @@ async fn status(services: Arc<Services>, _: Operator, _: Request) -> Answer {
         started: shared.started,
         ssh: addresses.map(|addresses| addresses.ssh.to_string()).unwrap_or_default(),
         https: addresses.iter().flat_map(|known| &known.https).map(SocketAddr::to_string).collect(),
+        ca_pin: shared.authority.tls_pin().to_string(),
         connections,
         sessions,
         warnings: warnings(shared),

@@ -20,21 +20,21 @@ use crate::authority::Authority;
 use crate::config::{Config, Layer};
 use crate::connection::{Connections, Refusals};
 use crate::dialer::Dialer;
-use crate::http::request::Query;
+use crate::http::caller::Caller;
+use crate::http::request::{Method, Query};
 use crate::http::response::{Body, Response};
 use crate::inventory::Inventory;
 use crate::recorder::Recorder;
 use crate::shared::Addresses;
 
-const ADMIN: Caller = Caller::Operator(0);
+const SOCKET: Caller = Caller::Operator(0);
 const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHQx8HzRcc7CXhqtoPrpCtjETpuS2pXGzKrzqE0KcKgU";
 const ROLE: &str = "kind: role\nmetadata: {name: dev}\nspec:\n  allow: {node_labels: {'*': '*'}, logins: [ubuntu]}\n  \
                     options: {max_session_ttl: 1h}\n";
 
 struct Scene {
     services: Arc<Services>,
-    admin: App,
-    public: App,
+    app: App,
     _folder: TempDir,
 }
 
@@ -42,8 +42,8 @@ impl Scene {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let services = Arc::new(services(folder.path()));
-        let (admin, public) = (administration(&services), super::public(&services.shared));
-        Self { services, admin, public, _folder: folder }
+        let app = application(&services);
+        Self { services, app, _folder: folder }
     }
 
     /// A scene with the role `dev` and the user `alice`.
@@ -59,7 +59,7 @@ impl Scene {
     }
 
     fn ask(&self, method: Method, target: &str, body: &Value) -> Answered {
-        Answered(run(self.admin.respond(request(method, target, body, ADMIN))))
+        Answered(run(self.app.respond(request(method, target, body, SOCKET))))
     }
 
     fn events(&self, kind: &str) -> usize {
@@ -111,6 +111,7 @@ fn request(method: Method, target: &str, body: &Value, caller: Caller) -> Reques
         query: Query::parse(query).unwrap(),
         body: if body.is_null() { Vec::new() } else { body.to_string().into_bytes() },
         caller,
+        if_match: None,
         if_none_match: None,
         params: Vec::new(),
     }
@@ -128,80 +129,20 @@ impl Answered {
     }
 }
 
-/// Every route that is for administrators only.
-const ADMINISTRATION: [(Method, &str); 27] = [
-    (Method::Get, "/v1/access/explain"),
-    (Method::Get, "/v1/audit/events"),
-    (Method::Get, "/v1/audit/verify"),
-    (Method::Post, "/v1/certificates/user"),
-    (Method::Get, "/v1/locks"),
-    (Method::Post, "/v1/locks"),
-    (Method::Delete, "/v1/locks/x"),
-    (Method::Get, "/v1/nodes"),
-    (Method::Post, "/v1/nodes"),
-    (Method::Get, "/v1/nodes/x"),
-    (Method::Patch, "/v1/nodes/x"),
-    (Method::Delete, "/v1/nodes/x"),
-    (Method::Put, "/v1/nodes/x/host-keys"),
-    (Method::Get, "/v1/recordings"),
-    (Method::Get, "/v1/recordings/x/file"),
-    (Method::Get, "/v1/roles"),
-    (Method::Post, "/v1/roles"),
-    (Method::Get, "/v1/roles/x"),
-    (Method::Delete, "/v1/roles/x"),
-    (Method::Get, "/v1/status"),
-    (Method::Get, "/v1/users"),
-    (Method::Post, "/v1/users"),
-    (Method::Get, "/v1/users/x"),
-    (Method::Patch, "/v1/users/x"),
-    (Method::Delete, "/v1/users/x"),
-    (Method::Head, "/v1/users"),
-    (Method::Head, "/v1/status"),
-];
-
-#[test]
-fn only_root_and_the_gateways_own_account_administer() {
-    let scene = Scene::with_alice();
-    let own = rustix::process::geteuid().as_raw();
-    let other = if own == 4_000_000 { 4_000_001 } else { 4_000_000 };
-    let anybody = Caller::Public("10.0.0.1:1".parse().unwrap());
-    let events = scene.services.shared.store.audit_head().unwrap();
-    for (method, path) in ADMINISTRATION {
-        let refused = run(scene.admin.respond(request(method, path, &json!({}), Caller::Operator(other))));
-        assert_eq!(refused.status, 403, "{method:?} {path}");
-        let refused = run(scene.admin.respond(request(method, path, &json!({}), anybody)));
-        assert_eq!(refused.status, 401, "{method:?} {path}");
-    }
-    assert_eq!(scene.services.shared.store.audit_head().unwrap(), events);
-    let answer =
-        run(scene.admin.respond(request(Method::Get, "/v1/users", &Value::Null, Caller::Operator(own))));
-    assert_eq!(answer.status, 200);
-}
-
-#[test]
-fn administration_is_not_served_to_the_public() {
-    let scene = Scene::new();
-    for (method, path) in ADMINISTRATION {
-        // Not even to root, should the public listener ever name it.
-        let answer = run(scene.public.respond(request(method, path, &json!({}), ADMIN)));
-        assert_eq!(answer.status, 404, "{method:?} {path}");
-    }
-}
-
 #[test]
 fn exports_are_tagged_and_known_ones_are_not_sent_again() {
     let scene = Scene::new();
     for path in
         ["/v1/ca/user.pub", "/v1/ca/openssh.pub", "/v1/ca/host.pub", "/v1/ca/known_hosts", "/v1/ca/tls.pem"]
     {
-        let answer = run(scene.public.respond(request(Method::Get, path, &Value::Null, ADMIN)));
+        let answer = run(scene.app.respond(request(Method::Get, path, &Value::Null, SOCKET)));
         assert_eq!(answer.status, 200, "{path}");
         let etag = answer.etag.unwrap();
         let again = Request {
             if_none_match: Some(format!("\"other\", W/{etag}")),
-            ..request(Method::Get, path, &Value::Null, ADMIN)
+            ..request(Method::Get, path, &Value::Null, SOCKET)
         };
-        let again = run(scene.public.respond(again));
+        let again = run(scene.app.respond(again));
         assert_eq!((again.status, again.body_len()), (304, 0), "{path}");
         assert!(!again.head(false).contains("Content-Length"));
     }
@@ -373,3 +314,5 @@ fn the_audit_log_is_served_in_pages_and_checked() {
     let report = scene.get("/v1/audit/verify").expect(200);
     assert!(report["checked"].as_u64().unwrap() >= 6 && report.get("fault").is_none());
 }
+
+mod rights;

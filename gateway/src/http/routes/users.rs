@@ -2,44 +2,67 @@
 
 use std::sync::Arc;
 
+use mezite_access::{Resource, Verb};
 use mezite_actors::blocking;
+use mezite_api::user::UserUpdate;
 use mezite_api::{Problem, UserName};
 
-use super::Admin;
+use super::Api;
 use crate::connection::Services;
 use crate::http::app::Answer;
-use crate::http::request::{Method, Request};
+use crate::http::page::Paging;
+use crate::http::request::Request;
 use crate::http::response::Response;
+use crate::http::route::{PAGED, Route};
+use crate::http::schema;
 use crate::inventory::Operator;
 
-pub(super) fn add(admin: &mut Admin<'_>) {
-    admin.route(Method::Get, "/v1/users", list);
-    admin.route(Method::Post, "/v1/users", create);
-    admin.route(Method::Get, "/v1/users/:user", get);
-    admin.route(Method::Patch, "/v1/users/:user", update);
-    admin.route(Method::Delete, "/v1/users/:user", remove);
+pub(super) fn add(api: &mut Api<'_>) {
+    api.rule(Route::get("/v1/users", "Lists users by name").query(PAGED), (Resource::User, Verb::List), list);
+    api.rule(
+        Route::post("/v1/users", "Adds a person").takes(schema::user_add).creates(),
+        (Resource::User, Verb::Create),
+        create,
+    );
+    api.rule(Route::get("/v1/users/:user", "Shows a user"), (Resource::User, Verb::Read), get);
+    api.rule(
+        Route::patch("/v1/users/:user", "Changes a user").takes(schema::user_update),
+        (Resource::User, Verb::Update),
+        update,
+    );
+    api.rule(Route::delete("/v1/users/:user", "Removes a user"), (Resource::User, Verb::Delete), remove);
 }
 
-async fn list(services: Arc<Services>, _: Operator, _: Request) -> Answer {
-    let users = blocking::run(move || services.inventory.users()).await?;
-    Ok(Response::json(200, &users))
+async fn list(services: Arc<Services>, _: Operator, request: Request) -> Answer {
+    let paging = Paging::of(&request, services.shared.authority.cursor_key())?;
+    let inventory = services.inventory.clone();
+    let users = blocking::run(move || inventory.users()).await?;
+    Ok(paging.cut(users, |user| user.name.to_string()))
 }
 
 async fn get(services: Arc<Services>, _: Operator, request: Request) -> Answer {
-    Ok(Response::json(200, &services.inventory.user(&named(&request)?)?))
+    let user = services.inventory.user(&named(&request)?)?;
+    Ok(Response::revised(200, &user, user.revision))
 }
 
 async fn create(services: Arc<Services>, operator: Operator, request: Request) -> Answer {
-    Ok(Response::json(201, &services.inventory.add_user(&operator, request.json()?).await?))
+    let user = services.inventory.add_user(&operator, request.json()?).await?;
+    Ok(Response::revised(201, &user, user.revision))
 }
 
 async fn update(services: Arc<Services>, operator: Operator, request: Request) -> Answer {
-    let (user, update) = (named(&request)?, request.json()?);
-    Ok(Response::json(200, &services.inventory.update_user(&operator, &user, update).await?))
+    let (name, mut update): (_, UserUpdate) = (named(&request)?, request.json()?);
+    let wanted = request.revision(update.revision)?;
+    update.revision = wanted.revision;
+    let user = services.inventory.update_user(&operator, &name, update).await;
+    let user = user.map_err(|error| wanted.unmet(error.into()))?;
+    Ok(Response::revised(200, &user, user.revision))
 }
 
 async fn remove(services: Arc<Services>, operator: Operator, request: Request) -> Answer {
-    services.inventory.remove_user(&operator, &named(&request)?).await?;
+    let wanted = request.revision(None)?;
+    let removed = services.inventory.remove_user(&operator, &named(&request)?, wanted.revision).await;
+    removed.map_err(|error| wanted.unmet(error.into()))?;
     Ok(Response::no_content())
 }
 

@@ -24,7 +24,7 @@ fn hostile_039_of_two_adds_of_one_name_one_wins() {
             assert_eq!(code(loser), ProblemCode::Conflict);
         }
         assert_eq!(cluster.events("node.create").len(), 20);
-        assert_eq!(cluster.inventory.nodes(Labels::new()).await.unwrap().len(), 20);
+        assert_eq!(cluster.inventory.nodes(Labels::new(), None, 1000).await.unwrap().0.len(), 20);
     });
 }
 
@@ -86,11 +86,11 @@ fn every_change_has_exactly_one_event() {
         let (inventory, node) = (&cluster.inventory, node_ref("db-1"));
         let alice = UserName::parse("alice").unwrap();
         inventory.update_node(&UID, &node, NodeUpdate::default()).await.unwrap();
-        inventory.remove_node(&UID, &node).await.unwrap();
+        inventory.remove_node(&UID, &node, None).await.unwrap();
         inventory.update_user(&UID, &alice, UserUpdate::default()).await.unwrap();
-        inventory.remove_user(&UID, &alice).await.unwrap();
+        inventory.remove_user(&UID, &alice, None).await.unwrap();
         cluster.role("ops", "  {}").await;
-        inventory.remove_role(&UID, &"ops".parse().unwrap()).await.unwrap();
+        inventory.remove_role(&UID, &"ops".parse().unwrap(), None).await.unwrap();
         let lock = request::parse(br#"{"target":{"user":"alice"},"message":"a\u001b[31mb"}"#).unwrap();
         let lock = inventory.add_lock(&UID, lock).await.unwrap();
         inventory.remove_lock(&UID, lock.id).await.unwrap();
@@ -136,7 +136,10 @@ fn what_is_refused_leaves_neither_record_nor_event() {
             (cluster.user("Alice", &[]).await.map(drop), ProblemCode::Conflict),
             (inventory.update_user(&UID, &alice, roles(&["ghost"])).await.map(drop), ProblemCode::Invalid),
             (inventory.update_user(&UID, &alice, stale).await.map(drop), ProblemCode::Conflict),
-            (inventory.remove_user(&UID, &UserName::parse("bob").unwrap()).await, ProblemCode::NotFound),
+            (
+                inventory.remove_user(&UID, &UserName::parse("bob").unwrap(), None).await,
+                ProblemCode::NotFound,
+            ),
             (inventory.put_role(&UID, put(ops, false, None)).await.map(drop), ProblemCode::Conflict),
             (inventory.put_role(&UID, put(ops, true, Some(99))).await.map(drop), ProblemCode::Conflict),
             (inventory.put_role(&UID, put(ops, false, Some(1))).await.map(drop), ProblemCode::Invalid),
@@ -151,9 +154,9 @@ fn what_is_refused_leaves_neither_record_nor_event() {
                     .map(drop),
                 ProblemCode::Conflict,
             ),
-            (inventory.remove_role(&UID, &"auditor".parse().unwrap()).await, ProblemCode::Conflict),
-            (inventory.remove_role(&UID, &"ghost".parse().unwrap()).await, ProblemCode::NotFound),
-            (inventory.remove_node(&UID, &node_ref("nowhere")).await, ProblemCode::NotFound),
+            (inventory.remove_role(&UID, &"auditor".parse().unwrap(), None).await, ProblemCode::Conflict),
+            (inventory.remove_role(&UID, &"ghost".parse().unwrap(), None).await, ProblemCode::NotFound),
+            (inventory.remove_node(&UID, &node_ref("nowhere"), None).await, ProblemCode::NotFound),
             (inventory.remove_lock(&UID, uuid::Uuid::nil()).await, ProblemCode::NotFound),
         ];
         for (index, (outcome, expected)) in refused.into_iter().enumerate() {
@@ -181,10 +184,10 @@ fn lists_and_gets_show_what_was_stored() {
         assert!(ops.revision > 0);
         assert_eq!(ops.document["spec"]["allow"]["logins"], json!(["deploy", "root"]));
 
-        let listed = cluster.inventory.nodes("env=prod".parse().unwrap()).await.unwrap();
+        let listed = cluster.inventory.nodes("env=prod".parse().unwrap(), None, 1000).await.unwrap().0;
         assert_eq!(listed, [cluster.inventory.node(&node_ref("db-1")).unwrap()]);
         assert!(listed[0].metadata.revision > 0);
-        assert_eq!(cluster.inventory.nodes(Labels::new()).await.unwrap().len(), 2);
+        assert_eq!(cluster.inventory.nodes(Labels::new(), None, 1000).await.unwrap().0.len(), 2);
     });
 }
 
@@ -207,7 +210,7 @@ fn what_was_seen_of_a_node_is_kept_apart_and_goes_with_it() {
             (known.status.seen, known.metadata.revision),
             (Some(seen.clone()), node.metadata.revision)
         );
-        cluster.inventory.remove_node(&UID, &node_ref("db-1")).await.unwrap();
+        cluster.inventory.remove_node(&UID, &node_ref("db-1"), None).await.unwrap();
         assert!(cluster.inventory.note_seen(node.id(), &seen).await.is_err());
     });
 }

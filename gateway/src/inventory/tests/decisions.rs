@@ -3,6 +3,9 @@ use mezite_actors::run;
 use mezite_api::lock::LockAdd;
 use mezite_api::user::UserUpdate;
 
+use jiff::SignedDuration;
+use mezite_ca::BotInstance;
+
 use super::*;
 
 #[test]
@@ -120,7 +123,7 @@ fn a_change_counts_from_the_next_decision_on() {
         assert!(cluster.access("alice", "root@db-1").await.is_ok());
         cluster.role("ops", "  allow: {node_labels: {env: prod}, logins: [deploy]}").await;
         assert!(matches!(cluster.access("alice", "root@db-1").await, Err(Refusal::Role(_))));
-        cluster.inventory.remove_role(&UID, &"ops".parse().unwrap()).await.unwrap();
+        cluster.inventory.remove_role(&UID, &"ops".parse().unwrap(), None).await.unwrap();
         assert!(matches!(cluster.access("alice", "deploy@db-1").await, Err(Refusal::Hidden(_))));
 
         cluster.role("ops", "  allow: {node_labels: {env: prod}, logins: [deploy]}").await;
@@ -129,7 +132,7 @@ fn a_change_counts_from_the_next_decision_on() {
         let disable = UserUpdate { disabled: Some(true), ..UserUpdate::default() };
         cluster.inventory.update_user(&UID, &alice, disable).await.unwrap();
         assert_eq!(cluster.access("alice", "deploy@db-1").await.unwrap_err(), Refusal::Disabled);
-        cluster.inventory.remove_user(&UID, &alice).await.unwrap();
+        cluster.inventory.remove_user(&UID, &alice, None).await.unwrap();
         assert_eq!(cluster.access("alice", "deploy@db-1").await.unwrap_err(), Refusal::UnknownUser);
     });
 }
@@ -172,12 +175,18 @@ fn rules_are_those_of_the_roles_now() {
     run(async {
         let cluster = Cluster::with_alice().await;
         cluster.user("root", &["admin"]).await.unwrap();
-        let may = |user: &str| {
-            cluster.inventory.permits(UserName::parse(user).unwrap(), Resource::Node, Verb::Rotate)
-        };
+        let may = |user: &str| cluster.inventory.permits(subject(user), Resource::Node, Verb::Rotate);
         assert_eq!(may("root").await, Ok(true));
         assert_eq!(may("alice").await, Ok(false));
         assert_eq!(may("bob").await, Err(Refusal::UnknownUser));
+        let older =
+            Subject { valid_after: Timestamp::now() - SignedDuration::from_mins(2), ..subject("root") };
+        let rights = cluster.inventory.permits(older, Resource::Node, Verb::Rotate);
+        assert_eq!(rights.await, Err(Refusal::OtherUser), "a certificate of an earlier root");
+        let bot = BotInstance { instance: "i".to_owned(), generation: 1 };
+        let bot = Subject { bot: Some(bot), ..subject("root") };
+        let rights = cluster.inventory.permits(bot, Resource::Node, Verb::Rotate);
+        assert_eq!(rights.await, Err(Refusal::OtherUser), "a bot's certificate for a person");
     });
 }
 

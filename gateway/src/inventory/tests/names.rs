@@ -70,7 +70,7 @@ fn hostile_008_nodes_that_are_hidden_do_not_make_an_address_ambiguous() {
             cluster.access("alice", "deploy@10.9.9.9").await.unwrap().node.spec.hostname.as_str(),
             "shown"
         );
-        cluster.inventory.remove_node(&UID, &node_ref("shown")).await.unwrap();
+        cluster.inventory.remove_node(&UID, &node_ref("shown"), None).await.unwrap();
         assert_eq!(cluster.access("alice", "deploy@10.9.9.9").await.unwrap_err(), Refusal::UnknownNode);
     });
 }
@@ -91,7 +91,7 @@ fn names_follow_changes_of_the_address_and_go_with_the_node() {
             cluster.inventory.update_node(&UID, &node_ref("web"), NodeUpdate::default()).await.unwrap();
         assert_eq!(cluster.inventory.node(&node_ref("new.example")).unwrap(), again);
 
-        cluster.inventory.remove_node(&UID, &node_ref("web")).await.unwrap();
+        cluster.inventory.remove_node(&UID, &node_ref("web"), None).await.unwrap();
         for name in ["web", "new.example"] {
             assert!(matches!(cluster.inventory.node(&node_ref(name)), Err(InventoryError::NotFound("node"))));
         }

@@ -7,6 +7,7 @@ mod locks;
 mod nodes;
 mod recordings;
 mod roles;
+mod ssh_config;
 mod status;
 mod users;
 
@@ -42,6 +43,8 @@ pub(crate) enum Command {
     /// Recorded sessions.
     #[command(subcommand)]
     Recordings(recordings::Verb),
+    /// What stock ssh needs to know.
+    SshConfig(ssh_config::SshConfig),
     /// The gateway's state.
     Status(status::Status),
 }
@@ -57,6 +60,7 @@ impl Command {
             Self::Access(verb) => verb.run(client),
             Self::Audit(verb) => verb.run(client),
             Self::Recordings(verb) => verb.run(client),
+            Self::SshConfig(config) => config.run(client),
             Self::Status(status) => status.run(client),
         }
     }

@@ -61,6 +61,7 @@ fn lines(status: &status::Status) -> Vec<(&'static str, String)> {
         ("started", local(status.started)),
         ("ssh", status.ssh.clone()),
         ("https", status.https.join(", ")),
+        ("ca pin", status.ca_pin.clone()),
         ("connections", status.connections.to_string()),
         ("sessions", status.sessions.to_string()),
     ];

@@ -1,6 +1,7 @@
 //! `mezctl users`
 
 mod add;
+mod get;
 mod ls;
 mod rm;
 mod update;
@@ -17,6 +18,8 @@ use crate::error::CommandError;
 pub(crate) enum Verb {
     /// Add a user.
     Add(add::Add),
+    /// Show a user.
+    Get(get::Get),
     /// List the users.
     Ls(ls::Ls),
     /// Change a user.
@@ -29,6 +32,7 @@ impl Verb {
     pub(super) fn run(self, client: &Client) -> Result<(), CommandError> {
         match self {
             Self::Add(add) => add.run(client),
+            Self::Get(get) => get.run(client),
             Self::Ls(ls) => ls.run(client),
             Self::Update(update) => update.run(client),
             Self::Rm(rm) => rm.run(client),

@@ -1,0 +1,55 @@
+//! Who sends a request.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use mezite_api::UserName;
+use mezite_ca::{BotInstance, ClientCertificate, ClientIdentity, Verified};
+
+use crate::authority::timestamp;
+use crate::inventory::Subject;
+
+/// Who sends a request.
+#[derive(Debug, Clone)]
+pub enum Caller {
+    /// Anybody, over TLS, from this address.
+    Public(SocketAddr),
+    /// The holder of a client certificate of the cluster, over TLS.
+    Client(Arc<TlsClient>),
+    /// A local process over the Unix socket, by the user id that the kernel names.
+    Operator(u32),
+}
+
+/// The holder of a client certificate: the handshake has proved that it has the key. Whether it may do anything is
+/// asked of the store with each request.
+#[derive(Debug)]
+pub struct TlsClient {
+    /// What its certificate says. It may have expired since it was verified.
+    pub certificate: Verified<ClientCertificate>,
+    /// Where the connection comes from.
+    pub source: SocketAddr,
+}
+
+impl TlsClient {
+    /// Whether the certificate is still valid: one that is not serves a bot's renewal and nothing else.
+    pub fn is_current(&self) -> bool {
+        self.certificate.is_current(SystemTime::now())
+    }
+
+    /// Whom the certificate names, as decisions take it; nobody where that is no name of a user.
+    pub fn subject(&self) -> Option<Subject> {
+        let bot = match &self.certificate.identity {
+            ClientIdentity::User { .. } => None,
+            ClientIdentity::Bot { generation, instance, .. } => {
+                Some(BotInstance { instance: instance.clone(), generation: *generation })
+            }
+        };
+        Some(Subject {
+            user: UserName::parse(self.certificate.identity.name()).ok()?,
+            bot,
+            source: self.source.ip(),
+            valid_after: timestamp(self.certificate.valid_after),
+        })
+    }
+}

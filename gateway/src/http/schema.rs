@@ -1,0 +1,233 @@
+//! Schemas of what the API takes. The types in `mezite-api` judge; these say beforehand what they will take, and a test
+//! holds both together.
+
+use serde_json::{Map, Value, json};
+
+/// An object with these properties and no others; those whose names end in `!` must be there.
+fn object(properties: &[(&str, Value)]) -> Value {
+    let name = |name: &str| name.trim_end_matches('!').to_owned();
+    let required: Vec<String> =
+        properties.iter().filter(|(full, _)| full.ends_with('!')).map(|(full, _)| name(full)).collect();
+    let properties: Map<String, Value> =
+        properties.iter().map(|(full, schema)| (name(full), schema.clone())).collect();
+    json!({"type": "object", "properties": properties, "required": required, "additionalProperties": false})
+}
+
+fn list(items: &Value) -> Value {
+    json!({"type": "array", "items": items, "maxItems": 256})
+}
+
+fn pattern(pattern: &str) -> Value {
+    json!({"type": "string", "pattern": pattern})
+}
+
+fn user() -> Value {
+    pattern("^[a-z0-9][a-z0-9._@+-]{0,63}$")
+}
+
+fn role() -> Value {
+    pattern("^[a-z0-9][a-z0-9._-]{0,62}$")
+}
+
+fn login() -> Value {
+    pattern("^[a-z_][a-z0-9_-]{0,31}$")
+}
+
+fn host() -> Value {
+    pattern("^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$")
+}
+
+fn duration() -> Value {
+    pattern("^[1-9][0-9]{0,3}[smhd]$")
+}
+
+fn labels() -> Value {
+    json!({"type": "object", "propertyNames": {"pattern": "^[a-z][a-z0-9_.-]{0,62}$"},
+           "additionalProperties": {"type": "string", "pattern": "^[a-zA-Z0-9_.-]{1,63}$"}, "maxProperties": 64})
+}
+
+fn ssh_key() -> Value {
+    json!({"type": "string", "maxLength": 8192,
+           "description": "One line of OpenSSH: type, base64, and perhaps a comment"})
+}
+
+fn revision() -> Value {
+    json!({"type": ["integer", "null"], "minimum": 0, "maximum": i64::MAX})
+}
+
+fn or_null(mut schema: Value) -> Value {
+    if let Some(kind) = schema.get("type").cloned() {
+        schema["type"] = json!([kind, "null"]);
+    }
+    schema
+}
+
+/// What `mezctl users add` sends.
+pub(super) fn user_add() -> Value {
+    object(&[("name!", user()), ("roles", list(&role())), ("logins", list(&login())), ("traits", traits())])
+}
+
+/// What `mezctl users update` sends.
+pub(super) fn user_update() -> Value {
+    object(&[
+        ("roles", or_null(list(&role()))),
+        ("logins", or_null(list(&login()))),
+        ("traits", or_null(traits())),
+        ("disabled", json!({"type": ["boolean", "null"]})),
+        ("revision", revision()),
+    ])
+}
+
+fn traits() -> Value {
+    json!({"type": "object", "propertyNames": {"pattern": "^[A-Za-z0-9_-]{1,64}$"},
+           "additionalProperties": {"type": "array", "items": {"type": "string", "maxLength": 256}, "maxItems": 64},
+           "maxProperties": 64})
+}
+
+/// What `mezctl roles create` sends.
+pub(super) fn role_put() -> Value {
+    object(&[
+        ("yaml!", json!({"type": "string", "maxLength": 262_144, "description": "The role as YAML"})),
+        ("replace", json!({"type": "boolean"})),
+        ("revision", revision()),
+    ])
+}
+
+/// What `mezctl nodes add` sends.
+pub(super) fn node_add() -> Value {
+    object(&[
+        ("name!", host()),
+        ("host!", host()),
+        ("port", json!({"type": "integer", "minimum": 1, "maximum": 65535})),
+        ("labels", labels()),
+        ("host_keys", json!({"type": "array", "items": ssh_key(), "maxItems": 16})),
+        ("verify_host_key", json!({"type": "boolean"})),
+    ])
+}
+
+/// What `mezctl nodes update` sends.
+pub(super) fn node_update() -> Value {
+    object(&[
+        ("labels", or_null(labels())),
+        ("host", or_null(host())),
+        ("port", json!({"type": ["integer", "null"], "minimum": 1, "maximum": 65535})),
+        ("revision", revision()),
+    ])
+}
+
+/// What `mezctl nodes rotate-host-key` sends.
+pub(super) fn rotate_host_key() -> Value {
+    object(&[
+        ("host_keys!", json!({"type": "array", "items": ssh_key(), "minItems": 1, "maxItems": 16})),
+        ("verify_host_key", json!({"type": "boolean"})),
+    ])
+}
+
+/// What `mezctl locks add` sends.
+pub(super) fn lock_add() -> Value {
+    let uuid = json!({"type": "string", "format": "uuid"});
+    let target = |name: &str, schema: &Value| object(&[(&format!("{name}!"), schema.clone())]);
+    let targets = [
+        target("user", &user()),
+        target("bot", &user()),
+        target("role", &role()),
+        target("login", &login()),
+        target("node", &uuid),
+        target("instance", &uuid),
+        target("session", &uuid),
+        target("source_ip", &json!({"type": "string", "format": "ipv4"})),
+    ];
+    object(&[
+        ("target!", json!({"oneOf": targets})),
+        ("ttl", or_null(duration())),
+        ("message", json!({"type": ["string", "null"], "maxLength": 200})),
+    ])
+}
+
+/// What `mezctl auth sign` sends.
+pub(super) fn sign() -> Value {
+    object(&[
+        ("user!", user()),
+        ("public_key!", ssh_key()),
+        ("tls_public_key", json!({"type": ["string", "null"], "description": "PEM of type PUBLIC KEY"})),
+        ("ttl", or_null(duration())),
+    ])
+}
+
+/// A problem (RFC 9457).
+pub(super) fn problem() -> Value {
+    let text = json!({"type": "string"});
+    let members = [
+        ("type!", text.clone()),
+        ("title!", text.clone()),
+        ("status!", json!({"type": "integer"})),
+        ("detail!", text.clone()),
+        ("code!", text.clone()),
+        ("field", text),
+    ];
+    object(&members)
+}
+
+/// A segment of a path.
+pub(super) fn path_segment(name: &str) -> Value {
+    match name {
+        "user" => user(),
+        "role" => role(),
+        "lock" | "session" => json!({"type": "string", "format": "uuid"}),
+        _ => host(),
+    }
+}
+
+/// A value of a query.
+pub(super) fn query_value(name: &str) -> Value {
+    match name {
+        "limit" => json!({"type": "integer", "minimum": 1, "maximum": 1000}),
+        "after_seq" => json!({"type": "integer", "minimum": 0}),
+        "since" => json!({"type": "string", "format": "date-time"}),
+        "target" => pattern("^[a-z]{1,8}@[a-z0-9]{1,8}$"),
+        "for" => json!({"enum": ["play", "export"]}),
+        "labels" => pattern("^([a-z]{1,8}=[a-z0-9]{1,8})?$"),
+        _ => json!({"type": "string"}),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use mezite_api::certificate::SignRequest;
+    use mezite_api::lock::LockAdd;
+    use mezite_api::node::{NodeAdd, NodeUpdate, RotateHostKey};
+    use mezite_api::role::RolePut;
+    use mezite_api::user::{UserAdd, UserUpdate};
+    use mezite_api::{Problem, ProblemCode, request};
+    use serde::de::DeserializeOwned;
+
+    use super::*;
+
+    /// The fields that serde says it expects, when it meets one that it does not know.
+    fn fields<T: DeserializeOwned>() -> BTreeSet<String> {
+        let problem = request::parse::<T>(br#"{"no such field":1}"#).err().unwrap();
+        let expected = problem.detail.split("expected").nth(1).unwrap();
+        expected.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+    }
+
+    fn properties(schema: &Value) -> BTreeSet<String> {
+        schema["properties"].as_object().unwrap().keys().cloned().collect()
+    }
+
+    #[test]
+    fn schemas_name_the_fields_that_the_types_have() {
+        assert_eq!(properties(&user_add()), fields::<UserAdd>());
+        assert_eq!(properties(&user_update()), fields::<UserUpdate>());
+        assert_eq!(properties(&role_put()), fields::<RolePut>());
+        assert_eq!(properties(&node_add()), fields::<NodeAdd>());
+        assert_eq!(properties(&node_update()), fields::<NodeUpdate>());
+        assert_eq!(properties(&rotate_host_key()), fields::<RotateHostKey>());
+        assert_eq!(properties(&lock_add()), fields::<LockAdd>());
+        assert_eq!(properties(&sign()), fields::<SignRequest>());
+        let problem = Problem::new(ProblemCode::Invalid, "x").with_field("y");
+        let written = serde_json::to_value(&problem).unwrap();
+        assert_eq!(properties(&self::problem()), written.as_object().unwrap().keys().cloned().collect());
+    }
+}
