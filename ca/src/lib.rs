@@ -8,6 +8,7 @@
 //! * [`verify_user_certificate`], [`verify_host_certificate`]: believing, against a [`TrustedSet`];
 //!   [`verify_client_certificate`]: the same in TLS, against a [`ClientTrust`].
 //! * [`export()`]: the public keys as lines for other programs.
+//! * [`Token`]: join and set-up tokens, of which only the [`TokenDigest`] is kept.
 //!
 //! No I/O but key files, no clock but the caller's, no runtime.
 
@@ -20,6 +21,7 @@ mod kind;
 mod node_leg;
 mod options;
 mod pin;
+mod possession;
 mod principal;
 mod public_key;
 mod random;
@@ -30,6 +32,7 @@ mod tls;
 mod tls_client;
 mod tls_client_key;
 mod tls_key;
+mod token;
 mod trust;
 mod verify;
 mod wire;
@@ -48,6 +51,7 @@ pub use kind::{CaKind, KeyAlgorithm, UnknownCaKind};
 pub use node_leg::{MAX_NODE_LEG_LIFETIME, NodeLegCredential, NodeLegRequest};
 pub use options::{BotInstance, Permits};
 pub use pin::{CaPin, PinError};
+pub use possession::{ProofError, Statement};
 pub use principal::{MAX_PRINCIPAL_LENGTH, MAX_PRINCIPALS, PrincipalError, check_principal};
 pub use public_key::{MAX_RSA_BITS, MIN_RSA_BITS, PublicKey, PublicKeyError};
 pub use random::RandomFailed;
@@ -56,6 +60,7 @@ pub use sealing::{Passphrase, SealError, SealRecord, SealSource, SealedSecret, S
 pub use text::printable;
 pub use tls::{MAX_SERVER_LIFETIME, SealedTlsCa, ServerCertificate, TlsCa, TlsError, certificate_validity};
 pub use tls_client::{ClientCertificateRequest, ClientIdentity, IssuedClientCertificate};
+pub use token::{Token, TokenDigest, TokenError, TokenKind};
 pub use trust::TrustedSet;
 pub use verify::{
     CLOCK_SKEW, ClientCertificate, ClientCertificateRefusal, ClientTrust, HostCertificate, MAX_HOST_LIFETIME,

@@ -4,6 +4,7 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use p256::pkcs8::EncodePublicKey as _;
 use signature::Verifier as _;
 use ssh_key::public::KeyData;
 use ssh_key::{EcdsaCurve, HashAlg, Signature};
@@ -19,6 +20,9 @@ pub const MAX_RSA_BITS: usize = 8192;
 
 /// Longest public key, as a blob, in bytes.
 const MAX_KEY_BLOB: usize = 4096;
+
+/// What stands before the key in the `SubjectPublicKeyInfo` of an Ed25519 key (RFC 8410 section 4).
+const ED25519_SPKI: &[u8] = &[0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
 
 /// A kind of key that may stand in a certificate: its plain name, the name of its certificates, and how many strings
 /// make its public half.
@@ -179,6 +183,18 @@ impl PublicKey {
     /// `TYPE BASE64`, as in a `.pub` file without comment.
     pub fn line(&self) -> String {
         format!("{} {}", self.type_name(), STANDARD.encode(&self.blob))
+    }
+
+    /// The key as a DER `SubjectPublicKeyInfo`, for X.509; only of types that our TLS clients have.
+    pub fn subject_public_key_info(&self) -> Option<Vec<u8>> {
+        match &self.data {
+            KeyData::Ed25519(key) => Some([ED25519_SPKI, &key.0].concat()),
+            KeyData::Ecdsa(key) if key.curve() == EcdsaCurve::NistP256 => {
+                let key = p256::PublicKey::from_sec1_bytes(key.as_sec1_bytes()).ok()?;
+                Some(key.to_public_key_der().ok()?.into_vec())
+            }
+            _ => None,
+        }
     }
 
     /// Verifies a signature blob (RFC 4253 section 6.6) by this key over `message`.

@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod authority;
+pub mod bots;
 pub mod config;
 pub mod connection;
 pub mod dialer;

@@ -16,6 +16,7 @@ use mezite_store::{AuditEntry, CommitError, OpenError, Options, Store};
 
 use crate::audit::{Auditor, GATEWAY};
 use crate::authority::{Authority, KeysError};
+use crate::bots::Guesses;
 use crate::config::Config;
 use crate::connection::{Connections, LOCKS, Refusals, Services, enforce_locks};
 use crate::dialer::Dialer;
@@ -109,6 +110,7 @@ impl Gateway {
             recorder,
             connections: Connections::default(),
             refusals,
+            guesses: Guesses::default(),
             limits: Limits::default(),
         });
         let gateway = Self { services, addresses, socket };

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use rustls::pki_types::CertificateDer;
+use rustls::server::ParsedCertificate;
 use sha2::{Digest as _, Sha256};
 
 use crate::Invalid;
@@ -33,6 +35,12 @@ impl CaPin {
             Self::Whole(pin) => *pin == digest,
             Self::Half(pin) => digest.starts_with(pin),
         }
+    }
+
+    /// Whether this is the pin of that certificate's key.
+    pub fn is_of(&self, certificate: &CertificateDer<'_>) -> bool {
+        let parsed = ParsedCertificate::try_from(certificate);
+        parsed.is_ok_and(|parsed| self.matches(&parsed.subject_public_key_info()))
     }
 
     /// The first half in base 62, as it stands behind the dot of a token.

@@ -5,6 +5,7 @@
 //! Text that came from outside goes through [`escape`] before a person, a log or an audit event sees it.
 
 pub mod audit;
+pub mod bot;
 mod ca_pin;
 pub mod certificate;
 pub mod client;
@@ -24,6 +25,7 @@ pub mod problem;
 mod public_key;
 pub mod request;
 pub mod role;
+mod secret;
 pub mod session;
 pub mod ssh_config;
 pub mod status;
@@ -43,6 +45,7 @@ pub use node::Node;
 pub use node_address::{Host, NodeAddress, Port};
 pub use problem::{Problem, ProblemCode};
 pub use public_key::{HostKey, UserKey};
+pub use secret::SecretText;
 pub use session::{RecordingInfo, SessionInfo};
 pub use target::{NodeRef, SshName, Target};
 pub use tls_public_key::{TlsPublicKey, pem};

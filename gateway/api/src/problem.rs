@@ -34,6 +34,8 @@ pub enum ProblemCode {
     Unauthenticated,
     /// The caller's roles do not permit it.
     Forbidden,
+    /// A lock is in force.
+    Locked,
     /// There is no such thing, or the caller may not know of it.
     NotFound,
     /// Something of this name exists, or it changed meanwhile.
@@ -61,7 +63,7 @@ impl ProblemCode {
         match self {
             Self::Invalid => 400,
             Self::Unauthenticated => 401,
-            Self::Forbidden => 403,
+            Self::Forbidden | Self::Locked => 403,
             Self::NotFound => 404,
             Self::Conflict | Self::HostKeyMismatch => 409,
             Self::TooLarge => 413,
@@ -79,6 +81,7 @@ impl ProblemCode {
             Self::Invalid => "invalid",
             Self::Unauthenticated => "unauthenticated",
             Self::Forbidden => "forbidden",
+            Self::Locked => "locked",
             Self::NotFound => "not_found",
             Self::Conflict => "conflict",
             Self::HostKeyMismatch => "host_key_mismatch",
@@ -96,6 +99,7 @@ impl ProblemCode {
             Self::Invalid => "Invalid request",
             Self::Unauthenticated => "Not authenticated",
             Self::Forbidden => "Not permitted",
+            Self::Locked => "Locked",
             Self::NotFound => "Not found",
             Self::Conflict => "Conflict",
             Self::HostKeyMismatch => "Host key mismatch",

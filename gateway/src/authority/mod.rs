@@ -1,5 +1,6 @@
 //! The authority: the actor that holds the cluster's private keys and signs with them. No key leaves it.
 
+mod bot;
 mod host;
 mod keys;
 mod user;
@@ -21,6 +22,7 @@ use crate::http::CursorKey;
 use host::Host;
 use keys::Keys;
 
+pub use bot::{BotOrder, SignedPair};
 pub use host::{HostKeyError, HostKeys};
 pub use keys::KeysError;
 pub use user::{SignedUser, UserCertificateOrder};
@@ -86,6 +88,7 @@ pub enum NodeCa {
 /// What the authority understands.
 enum Message {
     SignUser(Box<UserCertificateOrder>, Batch, Reply<Result<SignedUser, AuthorityError>>),
+    SignPair(Box<BotOrder>, Reply<Result<SignedPair, AuthorityError>>),
     NodeCredential(Box<NodeCredentialOrder>, Reply<Result<NodeLegCredential, AuthorityError>>),
     HostKeys(Option<NodeName>, Reply<Result<HostKeys, AuthorityError>>),
     ServerCertificate(Reply<Result<ServerCertificate, AuthorityError>>),
@@ -101,6 +104,7 @@ pub struct Authority {
     tls_certificate: CertificateDer<'static>,
     tls_pin: CaPin,
     cursor_key: CursorKey,
+    recovery_window: Duration,
 }
 
 impl Authority {
@@ -115,7 +119,8 @@ impl Authority {
         let addr = supervisor
             .supervise(move || Signer::new(Arc::clone(&keys), store.clone(), own_names.clone(), algorithm));
         let cluster = config.cluster_name.as_str().into();
-        Ok(Self { addr, cluster, tls_pem, tls_certificate, tls_pin, cursor_key })
+        let recovery_window = config.recovery_window;
+        Ok(Self { addr, cluster, tls_pem, tls_certificate, tls_pin, cursor_key, recovery_window })
     }
 
     /// Certificates of a user. Their audit event is on disk when this answers.
@@ -130,6 +135,11 @@ impl Authority {
         batch: Batch,
     ) -> Result<SignedUser, AuthorityError> {
         self.addr.ask(|reply| Message::SignUser(Box::new(order), batch, reply), ASK_TIME).await?
+    }
+
+    /// A bot's pair. Its event is not written yet: it goes into the commit of the instance.
+    pub async fn sign_pair(&self, order: BotOrder) -> Result<SignedPair, AuthorityError> {
+        self.addr.ask(|reply| Message::SignPair(Box::new(order), reply), ASK_TIME).await?
     }
 
     /// A fresh key and certificate for one connection to a node. Lives in memory only; nothing is written.
@@ -179,6 +189,11 @@ impl Authority {
     /// What seals the cursors of lists.
     pub fn cursor_key(&self) -> &CursorKey {
         &self.cursor_key
+    }
+
+    /// How long after its end a bot's certificate can still be renewed.
+    pub fn recovery_window(&self) -> Duration {
+        self.recovery_window
     }
 
     /// What clients may pin of the TLS CA.
@@ -259,6 +274,9 @@ impl Actor for Signer {
     async fn handle(&mut self, message: Message, _: &mut Context<Message>) {
         match message {
             Message::SignUser(order, batch, reply) => self.sign_user(&order, batch, reply),
+            Message::SignPair(order, reply) => {
+                reply.answer(bot::sign_pair(&self.keys.user, &self.keys.tls, &order, SystemTime::now()));
+            }
             Message::NodeCredential(order, reply) => reply.answer(self.node_credential(&order)),
             Message::HostKeys(node, reply) => {
                 let node = node.as_ref().map(NodeName::as_str);

@@ -41,6 +41,8 @@ pub struct Layer {
     pub key_algorithm: Option<String>,
     /// Networks whose connections begin with a PROXY protocol header.
     pub proxy_protocol_from: Option<Vec<String>>,
+    /// How long after its end a bot's certificate can still be renewed.
+    pub recovery_window: Option<String>,
     /// The passphrase itself; only from the environment.
     #[serde(skip)]
     pub seal_passphrase: Option<Passphrase>,
@@ -85,6 +87,7 @@ impl Layer {
             unsealed: text("unsealed").map(|value| boolean("unsealed", &value)).transpose()?,
             key_algorithm: text("key_algorithm"),
             proxy_protocol_from: list("proxy_protocol_from"),
+            recovery_window: text("recovery_window"),
             seal_passphrase: text("seal_passphrase").map(Passphrase::new).transpose()?,
         })
     }
@@ -109,6 +112,7 @@ impl Layer {
             unsealed: if own_seal { self.unsealed } else { below.unsealed },
             key_algorithm: self.key_algorithm.or(below.key_algorithm),
             proxy_protocol_from: self.proxy_protocol_from.or(below.proxy_protocol_from),
+            recovery_window: self.recovery_window.or(below.recovery_window),
             seal_passphrase: if own_seal { self.seal_passphrase } else { below.seal_passphrase },
         }
     }

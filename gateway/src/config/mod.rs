@@ -7,6 +7,7 @@ use std::io::{self, Read as _};
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use ipnet::IpNet;
 use mezite_ca::{KeyAlgorithm, Passphrase, SealError, SealSource};
@@ -18,6 +19,9 @@ use crate::http::CertificateFiles;
 const DEFAULT_DATA_DIR: &str = "/var/lib/mezite";
 const DEFAULT_SSH_LISTEN: &str = "0.0.0.0:3023";
 const DEFAULT_HTTPS_LISTEN: [&str; 2] = ["0.0.0.0:3080", "0.0.0.0:3025"];
+/// How long after its end a bot's certificate can still be renewed: a machine may sleep for a night.
+const DEFAULT_RECOVERY_WINDOW: Duration = Duration::from_hours(24);
+const MAX_RECOVERY_WINDOW: Duration = Duration::from_hours(30 * 24);
 /// Longest file with a passphrase, in bytes.
 const PASSPHRASE_MAX: u64 = 4096;
 
@@ -95,6 +99,8 @@ pub struct Config {
     pub key_algorithm: KeyAlgorithm,
     /// Networks whose connections begin with a PROXY protocol header.
     pub proxy_protocol_from: Vec<IpNet>,
+    /// How long after its end a bot's certificate can still be renewed.
+    pub recovery_window: Duration,
 }
 
 impl Config {
@@ -139,6 +145,7 @@ impl Config {
             ssh_public_addr: layer.ssh_public_addr.as_deref().map(host_and_port).transpose()?,
             key_algorithm: key_algorithm(layer.key_algorithm.as_deref())?,
             proxy_protocol_from: networks(&layer.proxy_protocol_from.unwrap_or_default())?,
+            recovery_window: recovery_window(layer.recovery_window.as_deref())?,
         })
     }
 
@@ -239,6 +246,14 @@ fn certificate_files(
         (Some(_), None) => Err(ConfigError::Missing { key: "https_key_file" }),
         (None, Some(_)) => Err(ConfigError::Missing { key: "https_cert_file" }),
     }
+}
+
+fn recovery_window(text: Option<&str>) -> Result<Duration, ConfigError> {
+    let Some(text) = text else { return Ok(DEFAULT_RECOVERY_WINDOW) };
+    let window = mezite_api::duration::parse(text).ok().filter(|window| *window <= MAX_RECOVERY_WINDOW);
+    window.ok_or_else(|| {
+        ConfigError::value("recovery_window", text, "must be a time like 30m, 24h or 7d, at most 30d")
+    })
 }
 
 fn key_algorithm(name: Option<&str>) -> Result<KeyAlgorithm, ConfigError> {

@@ -18,7 +18,7 @@ use mezite_store::AuditEntry;
 use super::{Origin, Services, Way, events, is_goodbye};
 use crate::authority::{NodeCa, NodeCredentialOrder};
 use crate::dialer::{Dial, DialError, Dialled};
-use crate::inventory::{AccessRequest, Grant, Holding, Subject};
+use crate::inventory::{AccessRequest, Grant, Holding, Refusal, Serial, Shown, Subject};
 use crate::leg::{Leg, LegError};
 use crate::race::race;
 
@@ -41,6 +41,7 @@ impl Entered {
     pub(super) fn holding(&self, origin: &Origin) -> Holding {
         Holding {
             user: self.grant.user.name.clone(),
+            instance: self.asked.subject.bot.map(|shown| shown.instance),
             login: self.grant.login.clone(),
             node: self.grant.node.id(),
             source: origin.source.ip(),
@@ -227,13 +228,13 @@ impl<'a> Authentication<'a> {
         certificate: Verified<UserCertificate>,
     ) -> Result<Entered, String> {
         let subject = Subject {
-            bot: certificate.bot.clone(),
             user: user.clone(),
+            bot: shown(&certificate),
             source: self.origin.source.ip(),
             valid_after: crate::authority::timestamp(certificate.valid_after),
         };
         let asked = AccessRequest { subject, login: login.clone(), node: node.clone() };
-        let grant = match self.services.inventory.authorize(asked.clone()).await {
+        let grant = match self.admitted(&asked, &certificate).await {
             Ok(grant) => grant,
             Err(refusal) => {
                 let event = events::refused(refusal.event_type(), &self.origin, refusal.reason());
@@ -270,6 +271,18 @@ impl<'a> Authentication<'a> {
                 Err(error.line(&grant.node.spec.hostname.to_string(), grant.login.as_str()))
             }
         }
+    }
+
+    /// The decision, and of a bot first whether its certificate is one that is in use: later sessions on the same
+    /// connection need not be asked that again.
+    async fn admitted(&self, asked: &AccessRequest, certificate: &UserCertificate) -> Result<Grant, Refusal> {
+        if certificate.bot.is_some() {
+            if asked.subject.bot.is_none() {
+                return Err(Refusal::Generation);
+            }
+            self.services.inventory.identify(asked.subject.clone()).await?;
+        }
+        self.services.inventory.authorize(asked.clone()).await
     }
 
     async fn dial(
@@ -320,6 +333,12 @@ fn fault(error: &LegError) -> Option<&'static str> {
         LegError::Engine(Error::Incompatible { .. }) => Some("algorithms"),
         LegError::Engine(_) | LegError::Closed | LegError::Socket(_) => None,
     }
+}
+
+/// The instance that the certificate names; nothing for a person, or where no instance has such a name.
+fn shown(certificate: &UserCertificate) -> Option<Shown> {
+    let bot = certificate.bot.as_ref()?;
+    Shown::new(&bot.instance, bot.generation, Serial::Ssh(certificate.serial))
 }
 
 fn is_certificate(blob: &[u8]) -> bool {

@@ -23,6 +23,7 @@ use mezite_ssh::server::{self, Server};
 use mezite_ssh::transport::Limits;
 use uuid::Uuid;
 
+use crate::bots::Guesses;
 use crate::dialer::Dialer;
 use crate::front::Ticket;
 use crate::inventory::Inventory;
@@ -50,6 +51,8 @@ pub struct Services {
     pub connections: Connections,
     /// Who writes down those who never said who they are.
     pub refusals: Refusals,
+    /// Who guesses at tokens.
+    pub guesses: Guesses,
     /// Deadlines and volumes of both legs.
     pub limits: Limits,
 }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use mezite_api::UserName;
-use mezite_ca::{BotInstance, ClientCertificate, ClientIdentity, Verified};
+use mezite_ca::{ClientCertificate, ClientIdentity, Verified};
 
 use crate::authority::timestamp;
-use crate::inventory::Subject;
+use crate::inventory::{Serial, Shown, Subject};
 
 /// Who sends a request.
 #[derive(Debug, Clone)]
@@ -42,7 +42,8 @@ impl TlsClient {
         let bot = match &self.certificate.identity {
             ClientIdentity::User { .. } => None,
             ClientIdentity::Bot { generation, instance, .. } => {
-                Some(BotInstance { instance: instance.clone(), generation: *generation })
+                let serial = Serial::Tls(self.certificate.serial);
+                Some(Shown::new(instance, *generation, serial)?)
             }
         };
         Some(Subject {

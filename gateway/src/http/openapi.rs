@@ -102,9 +102,11 @@ fn responses(route: &Route) -> Value {
     }
     responses.insert(route.status.to_string(), success);
     let mut refusals: BTreeSet<u16> = [400, 413, 503].into();
-    match route.access {
-        Access::Public => {}
-        Access::Certified | Access::Identified | Access::Rule(..) => refusals.extend([401, 403]),
+    match (route.access, route.method) {
+        (Access::Public, Method::Get | Method::Head) => {}
+        // A token stands in the place of a certificate.
+        (Access::Public, _) => refusals.extend([401, 403, 429]),
+        _ => refusals.extend([401, 403]),
     }
     if route.path.contains(':') || route.path.contains("explain") || route.path.contains("config") {
         refusals.insert(404);

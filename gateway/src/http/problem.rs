@@ -39,7 +39,7 @@ pub(crate) fn locked(name: &str, message: Option<&str>) -> Problem {
         Some(message) => format!("{name} is locked: {}", escape(message)),
         None => format!("{name} is locked"),
     };
-    Problem::new(ProblemCode::Forbidden, detail)
+    Problem::new(ProblemCode::Locked, detail)
 }
 
 impl From<AuthorityError> for Problem {

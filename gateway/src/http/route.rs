@@ -97,6 +97,12 @@ impl Route {
         Self { status: 201, ..self }
     }
 
+    /// A success is a 204 without a body.
+    #[must_use]
+    pub const fn answers_nothing(self) -> Self {
+        Self { status: 204, content_type: None, ..self }
+    }
+
     /// A success answers this type.
     #[must_use]
     pub const fn answers(self, content_type: &'static str) -> Self {

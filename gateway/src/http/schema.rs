@@ -84,6 +84,60 @@ fn traits() -> Value {
            "maxProperties": 64})
 }
 
+/// What `mezctl bots add` sends.
+pub(super) fn bot_add() -> Value {
+    let roles = json!({"type": "array", "items": role(), "minItems": 1, "maxItems": 256});
+    object(&[
+        ("name!", user()),
+        ("roles!", roles),
+        ("token_ttl", or_null(duration())),
+        ("ttl", or_null(duration())),
+    ])
+}
+
+/// What `mezctl bots rotate-token` sends.
+pub(super) fn token_rotate() -> Value {
+    object(&[("token_ttl", or_null(duration())), ("revoke", json!({"type": "boolean"}))])
+}
+
+/// What `mezctl bots lock` sends.
+pub(super) fn bot_lock() -> Value {
+    object(&[
+        ("ttl", or_null(duration())),
+        ("message", json!({"type": ["string", "null"], "maxLength": 200})),
+    ])
+}
+
+/// What `mezctl bots unlock` sends.
+pub(super) fn bot_unlock() -> Value {
+    object(&[("instance", json!({"type": ["string", "null"], "format": "uuid"}))])
+}
+
+/// What a bot's instance sends that is not one yet.
+pub(super) fn join() -> Value {
+    object(&[
+        ("token!", pattern("^tok-bot-[0-9A-Za-z]{22}$")),
+        ("public_key!", ssh_key()),
+        ("proof!", proof()),
+        ("request!", json!({"type": "string", "format": "uuid"})),
+        ("renewal_interval", or_null(duration())),
+    ])
+}
+
+/// What a bot's instance sends for its next certificates.
+pub(super) fn renew() -> Value {
+    object(&[
+        ("public_key!", ssh_key()),
+        ("proof!", proof()),
+        ("request!", json!({"type": "string", "format": "uuid"})),
+    ])
+}
+
+fn proof() -> Value {
+    json!({"type": "string", "maxLength": 4096,
+           "description": "An SSH signature (PEM) of this request by the key that it shows"})
+}
+
 /// What `mezctl roles create` sends.
 pub(super) fn role_put() -> Value {
     object(&[
@@ -171,7 +225,7 @@ pub(super) fn problem() -> Value {
 /// A segment of a path.
 pub(super) fn path_segment(name: &str) -> Value {
     match name {
-        "user" => user(),
+        "user" | "bot" => user(),
         "role" => role(),
         "lock" | "session" => json!({"type": "string", "format": "uuid"}),
         _ => host(),
@@ -195,6 +249,7 @@ pub(super) fn query_value(name: &str) -> Value {
 mod tests {
     use std::collections::BTreeSet;
 
+    use mezite_api::bot::{BotAdd, BotLock, BotUnlock, JoinRequest, RenewRequest, TokenRotate};
     use mezite_api::certificate::SignRequest;
     use mezite_api::lock::LockAdd;
     use mezite_api::node::{NodeAdd, NodeUpdate, RotateHostKey};
@@ -220,6 +275,12 @@ mod tests {
     fn schemas_name_the_fields_that_the_types_have() {
         assert_eq!(properties(&user_add()), fields::<UserAdd>());
         assert_eq!(properties(&user_update()), fields::<UserUpdate>());
+        assert_eq!(properties(&bot_add()), fields::<BotAdd>());
+        assert_eq!(properties(&token_rotate()), fields::<TokenRotate>());
+        assert_eq!(properties(&bot_lock()), fields::<BotLock>());
+        assert_eq!(properties(&bot_unlock()), fields::<BotUnlock>());
+        assert_eq!(properties(&join()), fields::<JoinRequest>());
+        assert_eq!(properties(&renew()), fields::<RenewRequest>());
         assert_eq!(properties(&role_put()), fields::<RolePut>());
         assert_eq!(properties(&node_add()), fields::<NodeAdd>());
         assert_eq!(properties(&node_update()), fields::<NodeUpdate>());

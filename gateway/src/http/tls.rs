@@ -32,8 +32,6 @@ pub const UPKEEP: Kind = Kind { name: "tls", rank: Rank::Front, capacity: 1 };
 const RENEWAL: Duration = Duration::from_hours(24);
 /// How often the operator's files are looked at.
 const LOOK: Duration = Duration::from_secs(1);
-/// For so long an expired certificate of a bot may still be shown, to be renewed.
-const RECOVERY_WINDOW: Duration = Duration::from_hours(24);
 
 /// Why there is no TLS.
 #[derive(Debug, thiserror::Error)]
@@ -71,7 +69,7 @@ impl Tls {
         let cluster = cluster_pair(authority).await?;
         let certificates = Arc::new(ServerCertificates::new(cluster, operator));
         let ca = [authority.tls_certificate().clone()];
-        let trust = Arc::new(ClientTrust::new(authority.cluster(), &ca, RECOVERY_WINDOW)?);
+        let trust = Arc::new(ClientTrust::new(authority.cluster(), &ca, authority.recovery_window())?);
         let config = server_config(Arc::clone(&certificates), Arc::clone(&trust))?;
         Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), trust, certificates })
     }

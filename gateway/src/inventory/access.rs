@@ -6,16 +6,17 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use mezite_access::Permits;
 use mezite_api::{Login, Node, NodeRef, User, UserName, escape};
-use mezite_ca::BotInstance;
 use uuid::Uuid;
+
+use super::bots::Shown;
 
 /// The holder of a certificate that was verified.
 #[derive(Debug, Clone)]
 pub struct Subject {
     /// Whom it names.
     pub user: UserName,
-    /// Where it is a bot's: which instance and generation.
-    pub bot: Option<BotInstance>,
+    /// Where it is a bot's: which certificate of which instance.
+    pub bot: Option<Shown>,
     /// Where the connection comes from.
     pub source: IpAddr,
     /// The certificate's `valid_after`. A user who was made later is another one of the same name.
@@ -38,6 +39,8 @@ pub struct AccessRequest {
 pub struct Holding {
     /// Who.
     pub user: UserName,
+    /// Where that is a bot: by which instance.
+    pub instance: Option<Uuid>,
     /// As which local account.
     pub login: Login,
     /// On which node.
@@ -71,6 +74,8 @@ pub enum Refusal {
     /// The certificate was of another one of the same name: it is older than the user, or of a bot where the user is
     /// a person.
     OtherUser,
+    /// The record of the bot contradicts the certificate: it is old, was replaced, or is of no instance.
+    Generation,
     /// The user has no roles: no certificate is worth anything.
     NoRoles,
     /// A lock is in force, with its message.
@@ -96,6 +101,7 @@ impl Refusal {
             Self::UnknownUser => "unknown_user",
             Self::Disabled => "disabled",
             Self::OtherUser => "other_user",
+            Self::Generation => "generation",
             Self::NoRoles => "no_roles",
             Self::Locked(_) => "locked",
             Self::UnknownNode => "unknown_node",
@@ -109,7 +115,7 @@ impl Refusal {
     /// The type of the audit event: what is wrong with who the certificate names is `cert.refuse`.
     pub fn event_type(&self) -> &'static str {
         match self {
-            Self::UnknownUser | Self::Disabled | Self::OtherUser => "cert.refuse",
+            Self::UnknownUser | Self::Disabled | Self::OtherUser | Self::Generation => "cert.refuse",
             _ => "access.refuse",
         }
     }
@@ -165,6 +171,10 @@ impl Refusal {
             Self::OtherUser => {
                 format!("access refused: your certificate is older than the user {user}. Log in again")
             }
+            Self::Generation => format!(
+                "access refused: this certificate of {user} is not in use any more. \
+                 Read the pair again from the folder of 'mezd identity'"
+            ),
             Self::Locked(Some(message)) => format!("access refused: locked: {}. {ask}", escape(message)),
             Self::Locked(None) => format!("access refused: locked. {ask}"),
             _ => "access refused: the gateway cannot decide now. Try again later".into(),

@@ -21,6 +21,7 @@ pub(super) enum Message {
     Authorize(Box<AccessRequest>, Reply<Result<Grant, Refusal>>),
     Explain(UserName, Box<Target>, Reply<Result<Explanation, InventoryError>>),
     Issuance(UserName, Option<IpAddr>, Reply<Result<Issuance, Refusal>>),
+    BotIssuance(UserName, IpAddr, Option<Uuid>, Reply<Result<(Arc<User>, Issuance), Refusal>>),
     Permits(Subject, Resource, Verb, Reply<Result<bool, Refusal>>),
     Locked(Vec<(Uuid, Holding)>, Reply<Result<Vec<(Uuid, Refusal)>, InventoryError>>),
 }
@@ -86,6 +87,9 @@ impl Actor for Decider {
             }
             Message::Locked(connections, reply) => {
                 reply.answer(self.view().map(|view| view.locked(connections)));
+            }
+            Message::BotIssuance(bot, source, instance, reply) => {
+                reply.answer(self.decide(|view| view.bot_issuance(&bot, source, instance)));
             }
             Message::Permits(subject, resource, verb, reply) => {
                 reply.answer(self.decide(|view| view.permits(&subject, resource, verb)));

@@ -3,6 +3,7 @@
 use mezite_access::RoleError;
 use mezite_actors::AskError;
 use mezite_api::{Invalid, Problem, ProblemCode, RoleName};
+use mezite_ca::RandomFailed;
 use mezite_store::{CommitError, ReadError};
 
 /// Why something was not done. Nothing was changed.
@@ -40,6 +41,9 @@ pub enum InventoryError {
         /// Its key.
         name: String,
     },
+    /// No randomness for a token.
+    #[error(transparent)]
+    Random(#[from] RandomFailed),
     /// The store could not be read.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -79,7 +83,10 @@ impl From<InventoryError> for Problem {
             InventoryError::Ask(_)
             | InventoryError::Read(ReadError::Busy)
             | InventoryError::Commit(CommitError::Busy | CommitError::Closed) => ProblemCode::Unavailable,
-            InventoryError::Unreadable { .. } | InventoryError::Read(_) | InventoryError::Commit(_) => {
+            InventoryError::Unreadable { .. }
+            | InventoryError::Random(_)
+            | InventoryError::Read(_)
+            | InventoryError::Commit(_) => {
                 log::error!(error:% = error; "the inventory's store failed");
                 ProblemCode::Internal
             }

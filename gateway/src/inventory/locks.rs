@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use mezite_api::lock::LockAdd;
 use mezite_api::{Lock, LockTarget};
 use mezite_store::{AuditEntry, Batch, Change, Keyspace, Lagged, Precondition, Watch};
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::{Inventory, InventoryError, Operator, record};
@@ -63,13 +64,7 @@ impl Inventory {
             expires: ttl.and_then(|ttl| created.checked_add(ttl).ok()),
             created_by: operator.to_string(),
         };
-        let key = key(lock.id);
-        let batch = Batch::new()
-            .require(Keyspace::Locks, &key, Precondition::Absent)
-            .put(Keyspace::Locks, &key, record::encode(&lock))
-            .audit(event("lock.create", operator, &lock))
-            .essential();
-        self.store.commit(batch).await?;
+        self.store.commit(add_to(Batch::new(), &lock, operator.into()).essential()).await?;
         Ok(lock)
     }
 
@@ -83,7 +78,7 @@ impl Inventory {
             Err(error) => return Err(error.into()),
         };
         let event = match &stored {
-            Some(lock) => event("lock.delete", operator, lock),
+            Some(lock) => event("lock.delete", operator.into(), lock),
             None => AuditEntry::new("lock.delete").with("actor", operator).with("lock", id.to_string()),
         };
         let batch = Batch::new().delete(Keyspace::Locks, &key).audit(event);
@@ -92,13 +87,22 @@ impl Inventory {
     }
 }
 
+/// Adds a lock to a batch, with its event.
+pub(super) fn add_to(batch: Batch, lock: &Lock, actor: Value) -> Batch {
+    let key = key(lock.id);
+    batch
+        .require(Keyspace::Locks, &key, Precondition::Absent)
+        .put(Keyspace::Locks, &key, record::encode(lock))
+        .audit(event("lock.create", actor, lock))
+}
+
 fn key(id: Uuid) -> Vec<u8> {
     id.hyphenated().to_string().into_bytes()
 }
 
-fn event(kind: &str, operator: &Operator, lock: &Lock) -> AuditEntry {
+fn event(kind: &str, actor: Value, lock: &Lock) -> AuditEntry {
     let mut event = AuditEntry::new(kind)
-        .with("actor", operator)
+        .with("actor", actor)
         .with("outcome", "ok")
         .with("lock", lock.id.to_string())
         .with("target", serde_json::to_value(&lock.target).unwrap_or_default());

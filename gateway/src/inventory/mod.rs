@@ -6,6 +6,7 @@
 
 mod access;
 mod actor;
+mod bots;
 mod error;
 mod index;
 mod locks;
@@ -13,6 +14,7 @@ mod memory;
 mod nodes;
 mod record;
 mod roles;
+mod tokens;
 mod users;
 mod view;
 
@@ -33,8 +35,10 @@ use actor::{Decider, Message};
 use memory::Memory;
 
 pub use access::{AccessRequest, Grant, Holding, Refusal, Subject};
+pub use bots::{BotTerms, Instance, Pair, Pending, Serial, Shown, Standing};
 pub use error::InventoryError;
 pub use locks::LockWatch;
+pub use tokens::{FoundToken, FreshToken, TokenPurpose, TokenRecord, TokenUse};
 
 /// How long a decision may take; it takes microseconds.
 const ASK_TIME: Duration = Duration::from_secs(10);
@@ -85,9 +89,13 @@ impl Inventory {
         Ok(Self { addr, store: store.clone(), cluster })
     }
 
-    /// Whether the holder of a certificate is a user who may do anything at all.
+    /// Whether the holder of a certificate is a user who may do anything at all. The first use of a bot's pair confirms
+    /// it.
     pub async fn identify(&self, subject: Subject) -> Result<Arc<User>, Refusal> {
-        self.decision(|reply| Message::Identify(subject, reply)).await
+        let (asked, kept) = (subject.clone(), subject);
+        let user = self.decision(|reply| Message::Identify(asked, reply)).await?;
+        self.admit_subject(&kept).await?;
+        Ok(user)
     }
 
     /// Decides.
@@ -107,7 +115,17 @@ impl Inventory {
 
     /// Whether the rules in the roles of a certificate's user permit something.
     pub async fn permits(&self, subject: Subject, resource: Resource, verb: Verb) -> Result<bool, Refusal> {
-        self.decision(|reply| Message::Permits(subject, resource, verb, reply)).await
+        let (asked, kept) = (subject.clone(), subject);
+        let permitted = self.decision(|reply| Message::Permits(asked, resource, verb, reply)).await?;
+        self.admit_subject(&kept).await?;
+        Ok(permitted)
+    }
+
+    async fn admit_subject(&self, subject: &Subject) -> Result<(), Refusal> {
+        match &subject.bot {
+            Some(shown) => self.admit(&subject.user, shown, subject.source).await,
+            None => Ok(()),
+        }
     }
 
     /// Those of the connections that live which a lock is about, each with what is to be said.

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use mezite_access::is_built_in;
 use mezite_api::user::{UserAdd, UserKind, UserUpdate};
-use mezite_api::{User, UserName};
+use mezite_api::{Invalid, User, UserName};
 use mezite_store::{AuditEntry, Batch, CommitError, Keyspace, Precondition, Versioned};
 use uuid::Uuid;
 
@@ -36,11 +36,7 @@ impl Inventory {
             created: Timestamp::now(),
             revision: 0,
         };
-        let added = self.put_user(user, Precondition::Absent, operator, "user.create").await;
-        added.map_err(|error| match error {
-            InventoryError::Changed => InventoryError::Exists("user"),
-            other => other,
-        })
+        self.put_user(Batch::new(), user, Precondition::Absent, operator, "user.create").await
     }
 
     /// Changes a user.
@@ -61,11 +57,13 @@ impl Inventory {
         user.traits = traits.unwrap_or(user.traits);
         user.disabled = disabled.unwrap_or(user.disabled);
         let precondition = Precondition::Revision(user.revision);
-        self.put_user(user, precondition, operator, "user.update").await
+        self.put_user(Batch::new(), user, precondition, operator, "user.update").await
     }
 
-    async fn put_user(
+    /// Puts a user, and what else `batch` holds, in one commit.
+    pub(super) async fn put_user(
         &self,
+        batch: Batch,
         mut user: User,
         precondition: Precondition,
         operator: &Operator,
@@ -73,7 +71,7 @@ impl Inventory {
     ) -> Result<User, InventoryError> {
         user.revision = 0;
         let key = user.name.as_str().as_bytes();
-        let mut batch = Batch::new()
+        let mut batch = batch
             .require(Keyspace::Users, key, precondition)
             .put(Keyspace::Users, key, record::encode(&user))
             .audit(
@@ -90,6 +88,9 @@ impl Inventory {
             CommitError::Conflict { keyspace: Keyspace::Roles, key, .. } => {
                 let missing = user.roles.iter().find(|role| role.as_str().as_bytes() == key.as_slice());
                 missing.map_or(InventoryError::Changed, |role| InventoryError::UnknownRole(role.clone()))
+            }
+            CommitError::Conflict { keyspace: Keyspace::Users, expected: Precondition::Absent, .. } => {
+                InventoryError::Exists("user or bot")
             }
             _ => error.into(),
         })?;
@@ -108,6 +109,9 @@ impl Inventory {
         let stored = self.store.get(Keyspace::Users, key)?.ok_or(InventoryError::NotFound("user"))?;
         if revision.is_some_and(|revision| revision != stored.revision) {
             return Err(InventoryError::Changed);
+        }
+        if read(name.as_str(), &stored).is_ok_and(|user| user.kind == UserKind::Bot) {
+            return Err(Invalid::new("user", "is a bot; see 'mezctl bots rm'").into());
         }
         let batch = Batch::new()
             .require(Keyspace::Users, key, Precondition::Revision(stored.revision))

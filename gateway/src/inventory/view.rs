@@ -114,6 +114,24 @@ impl View<'_> {
         issuance(&entry.facts()?).ok_or(Refusal::NoRoles)
     }
 
+    pub(super) fn bot_issuance(
+        &self,
+        bot: &UserName,
+        source: IpAddr,
+        instance: Option<Uuid>,
+    ) -> Result<(Arc<User>, Issuance), Refusal> {
+        let entry = self.memory.user(bot).filter(|entry| entry.user.kind == UserKind::Bot);
+        let entry = entry.ok_or(Refusal::UnknownUser)?;
+        self.check_user(entry, Some(source))?;
+        instance.map_or(Ok(()), |instance| self.check_instance(instance))?;
+        let issuance = issuance(&entry.facts()?).ok_or(Refusal::NoRoles)?;
+        Ok((Arc::clone(&entry.user), issuance))
+    }
+
+    fn check_instance(&self, instance: Uuid) -> Result<(), Refusal> {
+        self.check_locks(|target| *target == LockTarget::Instance(instance))
+    }
+
     pub(super) fn permits(&self, subject: &Subject, resource: Resource, verb: Verb) -> Result<bool, Refusal> {
         let entry = self.subject(subject)?;
         Ok(rules_allow(entry.facts()?.roles, resource, verb))
@@ -125,10 +143,13 @@ impl View<'_> {
         if subject.valid_after.saturating_add(BACKDATED).is_ok_and(|made| made < entry.user.created) {
             return Err(Refusal::OtherUser);
         }
-        if subject.bot.is_some() != (entry.user.kind == UserKind::Bot) {
-            return Err(Refusal::OtherUser);
-        }
         self.check_user(entry, Some(subject.source))?;
+        match (entry.user.kind, &subject.bot) {
+            (UserKind::Person, None) => {}
+            (UserKind::Bot, Some(shown)) => self.check_instance(shown.instance)?,
+            // A bot has no certificates but those of its instances.
+            _ => return Err(Refusal::OtherUser),
+        }
         Ok(entry)
     }
 
@@ -149,6 +170,8 @@ impl View<'_> {
                 LockTarget::User(name) => *name == held.user,
                 LockTarget::Login(login) => *login == held.login,
                 LockTarget::Node(node) => *node == held.node,
+                LockTarget::Bot(name) => held.instance.is_some() && *name == held.user,
+                LockTarget::Instance(instance) => held.instance == Some(*instance),
                 LockTarget::Session(session) => held.sessions.contains(session),
                 other => match user {
                     Some(user) => is_about(other, user, Some(held.source)),

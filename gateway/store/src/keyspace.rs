@@ -25,11 +25,15 @@ pub enum Keyspace {
     Sessions,
     /// Join tokens, by digest.
     Tokens,
+    /// What bots have beyond being users.
+    Bots,
+    /// Instances of bots, one for each join.
+    Instances,
 }
 
 impl Keyspace {
     /// Every keyspace, in the order of their declaration.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Meta,
         Self::Keys,
         Self::Nodes,
@@ -40,6 +44,8 @@ impl Keyspace {
         Self::Locks,
         Self::Sessions,
         Self::Tokens,
+        Self::Bots,
+        Self::Instances,
     ];
 
     /// The name of its table on disk; never changes.
@@ -55,6 +61,8 @@ impl Keyspace {
             Self::Locks => "locks",
             Self::Sessions => "sessions",
             Self::Tokens => "tokens",
+            Self::Bots => "bots",
+            Self::Instances => "instances",
         }
     }
 }

@@ -119,7 +119,7 @@ impl From<Problem> for CommandError {
     fn from(problem: Problem) -> Self {
         let kind = match problem.code {
             ProblemCode::Invalid | ProblemCode::TooLarge => Kind::Usage,
-            ProblemCode::Unauthenticated | ProblemCode::Forbidden => Kind::Refused,
+            ProblemCode::Unauthenticated | ProblemCode::Forbidden | ProblemCode::Locked => Kind::Refused,
             ProblemCode::NotFound => Kind::NotFound,
             ProblemCode::Conflict | ProblemCode::HostKeyMismatch => Kind::Conflict,
             ProblemCode::Unreachable => Kind::Unreachable,

@@ -8,6 +8,10 @@ use uuid::Uuid;
 use super::query::Query;
 use super::{Client, ClientError};
 use crate::audit::{AuditPage, AuditQuery, AuditReport};
+use crate::bot::{
+    Bot, BotAdd, BotInstance, BotLock, BotTokenIssued, BotUnlock, Credentials, JoinRequest, RenewRequest,
+    TokenRotate,
+};
 use crate::certificate::{CaType, SignRequest, SignResponse};
 use crate::explain::Explanation;
 use crate::lock::LockAdd;
@@ -117,6 +121,61 @@ impl Client {
     /// Removes a user.
     pub fn remove_user(&self, user: &UserName) -> Result<(), ClientError> {
         self.delete(&format!("/v1/users/{user}"))
+    }
+
+    /// All bots.
+    pub fn bots(&self) -> Result<Vec<Bot>, ClientError> {
+        self.list("/v1/bots", &Query::none())
+    }
+
+    /// One bot.
+    pub fn bot(&self, bot: &UserName) -> Result<Bot, ClientError> {
+        self.get(&format!("/v1/bots/{bot}"), &Query::none())
+    }
+
+    /// Adds a bot with a join token.
+    pub fn add_bot(&self, request: &BotAdd) -> Result<BotTokenIssued, ClientError> {
+        self.send(Method::POST, "/v1/bots", request)
+    }
+
+    /// Removes a bot.
+    pub fn remove_bot(&self, bot: &UserName) -> Result<(), ClientError> {
+        self.delete(&format!("/v1/bots/{bot}"))
+    }
+
+    /// The instances of a bot.
+    pub fn bot_instances(&self, bot: &UserName) -> Result<Vec<BotInstance>, ClientError> {
+        self.list(&format!("/v1/bots/{bot}/instances"), &Query::none())
+    }
+
+    /// Replaces the join token of a bot.
+    pub fn rotate_token(&self, bot: &UserName, request: &TokenRotate) -> Result<BotTokenIssued, ClientError> {
+        self.send(Method::POST, &format!("/v1/bots/{bot}/token"), request)
+    }
+
+    /// Locks a bot.
+    pub fn lock_bot(&self, bot: &UserName, request: &BotLock) -> Result<Lock, ClientError> {
+        self.send(Method::POST, &format!("/v1/bots/{bot}/lock"), request)
+    }
+
+    /// Unlocks a bot or one of its instances.
+    pub fn unlock_bot(&self, bot: &UserName, request: &BotUnlock) -> Result<(), ClientError> {
+        self.act(&format!("/v1/bots/{bot}/unlock"), request)
+    }
+
+    /// The first certificates of a bot's instance, for a token.
+    pub fn join(&self, request: &JoinRequest) -> Result<Credentials, ClientError> {
+        self.send(Method::POST, "/v1/bots/join", request)
+    }
+
+    /// The next certificates of the instance whose client certificate this client shows.
+    pub fn renew(&self, request: &RenewRequest) -> Result<Credentials, ClientError> {
+        self.send(Method::POST, "/v1/bots/renew", request)
+    }
+
+    /// Says that the certificates that this client shows have arrived.
+    pub fn acknowledge(&self) -> Result<(), ClientError> {
+        self.act("/v1/bots/ack", &serde_json::json!({}))
     }
 
     /// The locks that are in force.

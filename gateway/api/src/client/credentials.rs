@@ -52,6 +52,16 @@ impl Credentials {
         let key = PrivateKeyDer::from_pem_slice(&text).map_err(|_| content("holds no private key as PEM"))?;
         Ok(Self { chain, key })
     }
+
+    /// Takes PEM.
+    pub fn from_pem(certificate: &[u8], key: &[u8]) -> Result<Self, CredentialsError> {
+        let content = |what| CredentialsError::Content { path: "credentials".into(), what };
+        let chain = CertificateDer::pem_slice_iter(certificate).collect::<Result<Vec<_>, pem::Error>>();
+        let chain = chain.ok().filter(|chain| !chain.is_empty());
+        let chain = chain.ok_or_else(|| content("no certificate as PEM"))?;
+        let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| content("no private key as PEM"))?;
+        Ok(Self { chain, key })
+    }
 }
 
 impl fmt::Debug for Credentials {

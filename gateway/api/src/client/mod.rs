@@ -116,6 +116,12 @@ impl Client {
         self.json(method, path, body)
     }
 
+    /// Has something done whose answer says nothing but that it was.
+    fn act(&self, path: &str, body: &impl Serialize) -> Result<(), ClientError> {
+        let body = serde_json::to_vec(body).map_err(|error| ClientError::Answer(error.to_string()))?;
+        self.call(Method::POST, path, body).map(drop)
+    }
+
     /// Removes what the path names.
     fn delete(&self, path: &str) -> Result<(), ClientError> {
         self.call(Method::DELETE, path, Vec::new()).map(drop)

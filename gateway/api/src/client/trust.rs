@@ -6,7 +6,6 @@ use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
 use crate::{CaPin, Invalid};
@@ -59,11 +58,10 @@ impl ServerCertVerifier for PinVerifier {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let is_pinned = |certificate: &&CertificateDer<'_>| {
-            let parsed = ParsedCertificate::try_from(*certificate);
-            parsed.is_ok_and(|parsed| self.pin.matches(&parsed.subject_public_key_info()))
-        };
-        let ca = intermediates.iter().find(is_pinned).ok_or(CertificateError::UnknownIssuer)?;
+        let ca = intermediates
+            .iter()
+            .find(|certificate| self.pin.is_of(certificate))
+            .ok_or(CertificateError::UnknownIssuer)?;
         let mut roots = RootCertStore::empty();
         roots.add(ca.clone().into_owned())?;
         let verifier =

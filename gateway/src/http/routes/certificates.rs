@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use mezite_access::{Resource, Verb};
 use mezite_api::certificate::{SignRequest, SignResponse};
+use mezite_api::user::UserKind;
 use mezite_api::{Invalid, Problem, ProblemCode, TlsPublicKey, UserName, pem};
 use mezite_ca::PublicKey;
 use mezite_store::AuditEntry;
@@ -39,6 +40,10 @@ async fn sign(services: Arc<Services>, operator: Operator, request: Request) -> 
             return Err(explained(&refusal, &wanted.user));
         }
     };
+    if services.inventory.user(&wanted.user)?.kind == UserKind::Bot {
+        let why = format!("{} is a bot: its certificates come from 'mezd identity'", wanted.user);
+        return Err(Problem::new(ProblemCode::Forbidden, why));
+    }
     let order = UserCertificateOrder {
         user: wanted.user,
         bot: None,

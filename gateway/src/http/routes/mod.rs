@@ -2,6 +2,7 @@
 
 mod access;
 mod audit;
+mod bots;
 mod ca;
 mod certificates;
 mod health;
@@ -33,6 +34,7 @@ pub fn application(services: &Arc<Services>) -> App {
     let mut api = Api { app: App::new(), services };
     access::add(&mut api);
     audit::add(&mut api);
+    bots::add(&mut api);
     ca::add(&mut api);
     certificates::add(&mut api);
     health::add(&mut api);
@@ -63,9 +65,17 @@ impl Api<'_> {
         self.app.route(route, &self.services.shared, handler);
     }
 
+    /// Adds a route that anybody may take and that does something: the handler judges.
+    fn open<H, F>(&mut self, route: Route, handler: H)
+    where
+        H: Fn(Arc<Services>, Request) -> F + Copy + Send + Sync + 'static,
+        F: Future<Output = Answer> + Send + 'static,
+    {
+        self.app.route(route, self.services, handler);
+    }
+
     /// Adds a route for whoever holds a client certificate of the cluster, perhaps an expired one, and whoever it
     /// names: the handler judges.
-    #[expect(dead_code, reason = "for the renewal of bots")]
     fn certified<H, F>(&mut self, route: Route, handler: H)
     where
         H: Fn(Arc<Services>, Arc<TlsClient>, Request) -> F + Copy + Send + Sync + 'static,

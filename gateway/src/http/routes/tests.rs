@@ -99,6 +99,7 @@ fn services(folder: &Path) -> Services {
         recorder: Recorder::start(&folder.join("recordings")).unwrap().0,
         connections: Connections::default(),
         refusals,
+        guesses: crate::bots::Guesses::default(),
         limits: Limits::default(),
     }
 }

@@ -4,9 +4,10 @@ use mezite_api::lock::LockAdd;
 use mezite_api::user::UserUpdate;
 
 use jiff::SignedDuration;
-use mezite_ca::BotInstance;
+use uuid::Uuid;
 
 use super::*;
+use crate::inventory::{Serial, Shown};
 
 #[test]
 fn what_roles_allow_is_granted_with_their_permits() {
@@ -183,7 +184,7 @@ fn rules_are_those_of_the_roles_now() {
             Subject { valid_after: Timestamp::now() - SignedDuration::from_mins(2), ..subject("root") };
         let rights = cluster.inventory.permits(older, Resource::Node, Verb::Rotate);
         assert_eq!(rights.await, Err(Refusal::OtherUser), "a certificate of an earlier root");
-        let bot = BotInstance { instance: "i".to_owned(), generation: 1 };
+        let bot = Shown { instance: Uuid::nil(), generation: 1, serial: Serial::Tls(1) };
         let bot = Subject { bot: Some(bot), ..subject("root") };
         let rights = cluster.inventory.permits(bot, Resource::Node, Verb::Rotate);
         assert_eq!(rights.await, Err(Refusal::OtherUser), "a bot's certificate for a person");

@@ -3,6 +3,7 @@
 mod access;
 mod audit;
 mod auth;
+mod bots;
 mod locks;
 mod nodes;
 mod recordings;
@@ -28,6 +29,9 @@ pub(crate) enum Command {
     /// People and bots.
     #[command(subcommand)]
     Users(users::Verb),
+    /// Machine identities.
+    #[command(subcommand)]
+    Bots(bots::Verb),
     /// Shutting out a user, a node, an address …
     #[command(subcommand)]
     Locks(locks::Verb),
@@ -55,6 +59,7 @@ impl Command {
             Self::Nodes(verb) => verb.run(client),
             Self::Roles(verb) => verb.run(client),
             Self::Users(verb) => verb.run(client),
+            Self::Bots(verb) => verb.run(client),
             Self::Locks(verb) => verb.run(client),
             Self::Auth(verb) => verb.run(client),
             Self::Access(verb) => verb.run(client),

@@ -1,0 +1,99 @@
+//! Proof of possession: whoever asks for a certificate signs what is asked for with the key that it is for.
+
+use std::fmt;
+
+use sha2::{Digest as _, Sha256};
+use ssh_key::{HashAlg, PrivateKey, SshSig};
+
+use crate::public_key::PublicKey;
+use crate::token::TokenDigest;
+
+/// The namespace of the signatures (PROTOCOL.sshsig): they are good for nothing else.
+const NAMESPACE: &str = "possession@mezite";
+
+/// The key's holder could not be proven, or the proof could not be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the proof of possession of the key is wrong")]
+pub struct ProofError;
+
+/// What is signed: what is asked for, so that a proof serves one request only.
+#[derive(Clone, Copy, Debug)]
+pub enum Statement<'a> {
+    /// The first certificates, for this token.
+    Join {
+        /// The request's id.
+        request: &'a str,
+        /// The token's digest.
+        token: &'a TokenDigest,
+    },
+    /// The next certificates of an instance.
+    Renew {
+        /// The request's id.
+        request: &'a str,
+        /// The instance.
+        instance: &'a str,
+        /// The generation that is shown.
+        generation: u64,
+    },
+}
+
+impl fmt::Display for Statement<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Join { request, token } => {
+                // Digested once more: what is signed must not help anybody to look the token up.
+                write!(f, "join\n{request}\n{:x}", Sha256::digest(token.as_bytes()))
+            }
+            Self::Renew { request, instance, generation } => {
+                write!(f, "renew\n{request}\n{instance}\n{generation}")
+            }
+        }
+    }
+}
+
+impl Statement<'_> {
+    /// Signs it: an armoured SSH signature.
+    pub fn sign(&self, key: &PrivateKey) -> Result<String, ProofError> {
+        let signature = key.sign(NAMESPACE, HashAlg::Sha512, self.to_string().as_bytes());
+        let armoured = signature.and_then(|signature| signature.to_pem(ssh_key::LineEnding::LF));
+        armoured.map_err(|_| ProofError)
+    }
+
+    /// Verifies a proof by the key that is to be certified.
+    pub fn verify(&self, key: &PublicKey, proof: &str) -> Result<(), ProofError> {
+        let signature = SshSig::from_pem(proof).map_err(|_| ProofError)?;
+        let key = ssh_key::PublicKey::from(key.key_data().clone());
+        key.verify(NAMESPACE, self.to_string().as_bytes(), &signature).map_err(|_| ProofError)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand_core::OsRng;
+    use ssh_key::{Algorithm, EcdsaCurve};
+
+    use super::*;
+
+    #[test]
+    fn a_proof_is_good_for_its_key_and_its_request_only() {
+        for algorithm in [Algorithm::Ed25519, Algorithm::Ecdsa { curve: EcdsaCurve::NistP256 }] {
+            let key = PrivateKey::random(&mut OsRng, algorithm.clone()).unwrap();
+            let public = PublicKey::from_key_data(key.public_key().key_data()).unwrap();
+            let other = PrivateKey::random(&mut OsRng, algorithm).unwrap();
+            let other = PublicKey::from_key_data(other.public_key().key_data()).unwrap();
+            let token = TokenDigest::from_bytes([7; 32]);
+            let join = Statement::Join { request: "r-1", token: &token };
+            let renew = Statement::Renew { request: "r-1", instance: "i", generation: 2 };
+            let proof = join.sign(&key).unwrap();
+            assert_eq!(join.verify(&public, &proof), Ok(()));
+            assert_eq!(join.verify(&other, &proof), Err(ProofError));
+            assert_eq!(renew.verify(&public, &proof), Err(ProofError));
+            let later = Statement::Join { request: "r-2", token: &token };
+            assert_eq!(later.verify(&public, &proof), Err(ProofError));
+            let elsewhere = key.sign("file", HashAlg::Sha512, join.to_string().as_bytes()).unwrap();
+            let elsewhere = elsewhere.to_pem(ssh_key::LineEnding::LF).unwrap();
+            assert_eq!(join.verify(&public, &elsewhere), Err(ProofError));
+            assert_eq!(join.verify(&public, ""), Err(ProofError));
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! The first certificates of an instance, for a token.
+
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use jiff::{SignedDuration, Timestamp};
+use mezite_api::bot::{Credentials, JoinRequest};
+use mezite_api::{Invalid, Problem, ProblemCode, UserName, duration};
+use mezite_ca::{PublicKey, Statement, Token};
+use mezite_store::AuditEntry;
+use uuid::Uuid;
+
+use super::guesses::Verdict;
+use super::{TRIES, credentials, not_issued, proven_key};
+use crate::authority::BotOrder;
+use crate::connection::Services;
+use crate::inventory::{FoundToken, Instance, InventoryError, Pending, Refusal, TokenPurpose, TokenUse};
+
+/// One request, its proof verified.
+struct Asked {
+    token: Token,
+    key: PublicKey,
+    request: Uuid,
+    renewal_interval: Option<Duration>,
+    source: IpAddr,
+}
+
+/// Why there was no answer.
+enum Failure {
+    /// The token is refused, with the reason for the audit.
+    Token(&'static str, Option<Uuid>),
+    /// Somebody else has changed what it is about: look again.
+    Raced,
+    /// Anything else.
+    Problem(Problem),
+}
+
+impl<P: Into<Problem>> From<P> for Failure {
+    fn from(problem: P) -> Self {
+        Self::Problem(problem.into())
+    }
+}
+
+/// Answers with the certificates of a new instance, or with those of the same request before.
+pub async fn join(services: &Services, wanted: JoinRequest, source: IpAddr) -> Result<Credentials, Problem> {
+    let Ok(token) = Token::parse(wanted.token.expose()) else {
+        return Err(refused(services, source, "malformed", None).await);
+    };
+    let (request, digest) = (wanted.request.to_string(), token.digest());
+    let statement = Statement::Join { request: &request, token: &digest };
+    // Before anything is looked up: what is wrong with the proof says nothing about the token.
+    let key = proven_key(&wanted.public_key, &statement, &wanted.proof)?;
+    let renewal_interval = wanted.renewal_interval;
+    let asked = Asked { token, key, request: wanted.request, renewal_interval, source };
+    for _ in 0..TRIES {
+        match attempt(services, &asked).await {
+            Ok(credentials) => return Ok(credentials),
+            Err(Failure::Raced) => {}
+            Err(Failure::Token(reason, id)) => return Err(refused(services, source, reason, id).await),
+            Err(Failure::Problem(problem)) => return Err(problem),
+        }
+    }
+    Err(Problem::new(ProblemCode::Unavailable, "the bot is being changed all the time; try again"))
+}
+
+async fn attempt(services: &Services, asked: &Asked) -> Result<Credentials, Failure> {
+    let found = services.inventory.find_token(&asked.token)?.ok_or(Failure::Token("unknown", None))?;
+    let id = Some(found.record.id);
+    let TokenPurpose::Bot { bot, id: bot_id } = &found.record.purpose else {
+        return Err(Failure::Token("kind", id));
+    };
+    if let Some(spent) = &found.record.spent {
+        return replayed(services, asked, bot, spent).await?.ok_or(Failure::Token("spent", id));
+    }
+    let now = Timestamp::now();
+    if now >= found.record.expires {
+        return Err(Failure::Token("expired", id));
+    }
+    let terms = match services.inventory.bot_terms(bot, asked.source, None).await {
+        Ok(terms) if terms.id == *bot_id => terms,
+        Ok(_) | Err(Refusal::UnknownUser) => return Err(Failure::Token("other_bot", id)),
+        Err(refusal) => return Err(not_issued(services, bot, asked.source, &refusal).await.into()),
+    };
+    check_interval(asked.renewal_interval, terms.lifetime())?;
+    let instance = Uuid::new_v4();
+    let order = BotOrder {
+        bot: bot.clone(),
+        terms,
+        key: asked.key.clone(),
+        instance,
+        generation: 1,
+        source: asked.source,
+    };
+    let signed = services.shared.authority.sign_pair(order).await?;
+    let pending = Pending {
+        pair: signed.pair,
+        request: asked.request,
+        at: now,
+        certificate: signed.certificate,
+        tls_certificate: signed.tls_certificate,
+    };
+    let instance = Instance {
+        id: instance,
+        bot: bot.clone(),
+        bot_id: *bot_id,
+        current: None,
+        pending: Some(pending.clone()),
+        former: None,
+        joined: now,
+        joined_from: asked.source,
+        last_seen: now,
+        last_source: asked.source,
+    };
+    begin(services, asked, &found, &instance, signed.event).await?;
+    Ok(credentials(services, &instance, &pending).await?)
+}
+
+/// Who renews too late would be without certificates; said before the token is spent.
+fn check_interval(interval: Option<Duration>, lifetime: Duration) -> Result<(), Invalid> {
+    match interval {
+        Some(interval) if interval >= lifetime => Err(Invalid::new(
+            "renewal_interval",
+            format!("must be shorter than the certificates live, which is {}", duration::format(lifetime)),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Spends the token and keeps the instance.
+async fn begin(
+    services: &Services,
+    asked: &Asked,
+    found: &FoundToken,
+    instance: &Instance,
+    event: AuditEntry,
+) -> Result<(), Failure> {
+    let used = TokenUse {
+        at: instance.joined,
+        source: asked.source,
+        request: asked.request,
+        key: asked.key.fingerprint(),
+        made: instance.id,
+    };
+    let window = SignedDuration::try_from(services.shared.config.recovery_window).unwrap_or_default();
+    let forget = instance.joined.saturating_sub(window).unwrap_or(Timestamp::MIN);
+    match services.inventory.open_instance(found, instance, used, vec![event], forget).await {
+        Err(InventoryError::Changed) => Err(Failure::Raced),
+        other => Ok(other?),
+    }
+}
+
+/// The same request with the same key has lost its answer: it is given again.
+async fn replayed(
+    services: &Services,
+    asked: &Asked,
+    bot: &UserName,
+    spent: &TokenUse,
+) -> Result<Option<Credentials>, Failure> {
+    let key = asked.key.fingerprint();
+    if spent.request != asked.request || spent.key != key {
+        return Ok(None);
+    }
+    let Some((instance, _)) = services.inventory.instance(bot, spent.made)? else { return Ok(None) };
+    let pending = instance.pending.as_ref();
+    let Some(pending) = pending.filter(|pending| {
+        pending.pair.generation == 1 && pending.answers(asked.request, &key, Timestamp::now())
+    }) else {
+        return Ok(None);
+    };
+    if let Err(refusal) = services.inventory.bot_terms(bot, asked.source, Some(instance.id)).await {
+        return Err(not_issued(services, bot, asked.source, &refusal).await.into());
+    }
+    Ok(Some(credentials(services, &instance, pending).await?))
+}
+
+/// Every refused token reads the same. The audit knows why.
+async fn refused(services: &Services, source: IpAddr, reason: &str, token: Option<Uuid>) -> Problem {
+    let verdict = services.guesses.refused(source, Instant::now());
+    let kind = if verdict == Verdict::Enough { "token.throttle" } else { "token.refuse" };
+    if verdict != Verdict::More {
+        let mut event = AuditEntry::new(kind)
+            .with("outcome", "refused")
+            .with("source", source.to_string())
+            .with("reason", reason);
+        if let Some(token) = token {
+            event = event.with("token", token.to_string());
+        }
+        services.shared.auditor.record_refusal(event).await;
+    }
+    match verdict {
+        Verdict::Wrong => Problem::new(
+            ProblemCode::Unauthenticated,
+            "the token is not accepted: it was used, has expired, or was replaced. Ask for a new one",
+        ),
+        Verdict::Enough | Verdict::More => {
+            Problem::new(ProblemCode::Throttled, "too many tokens were refused from your address; wait")
+        }
+    }
+}

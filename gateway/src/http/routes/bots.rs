@@ -1,0 +1,197 @@
+//! Bots, and how their instances get certificates.
+
+use std::sync::Arc;
+
+use mezite_access::{Resource, Verb};
+use mezite_actors::blocking;
+use mezite_api::bot::{Bot, BotLock, BotTokenIssued, BotUnlock};
+use mezite_api::{CaPin, Problem, ProblemCode, UserName};
+use mezite_ca::ClientIdentity;
+use zeroize::Zeroizing;
+
+use super::Api;
+use crate::bots::{self, Holder};
+use crate::connection::Services;
+use crate::http::app::Answer;
+use crate::http::caller::{Caller, TlsClient};
+use crate::http::page::{Paging, ordered};
+use crate::http::request::Request;
+use crate::http::response::Response;
+use crate::http::route::{PAGED, Route};
+use crate::http::schema;
+use crate::inventory::{FreshToken, Operator, Serial, Shown};
+use crate::shared::Shared;
+
+/// The port for clients' credentials, among those that are listened at.
+const AUTH_PORT: u16 = 3025;
+
+pub(super) fn add(api: &mut Api<'_>) {
+    bots(api);
+    locks(api);
+    certificates(api);
+}
+
+/// What is done with bots.
+fn bots(api: &mut Api<'_>) {
+    use Resource::Bot;
+    api.rule(Route::get("/v1/bots", "Lists bots by name").query(PAGED), (Bot, Verb::List), list);
+    api.rule(
+        Route::post("/v1/bots", "Adds a bot with a join token").takes(schema::bot_add).creates(),
+        (Bot, Verb::Create),
+        create,
+    );
+    api.rule(Route::get("/v1/bots/:bot", "Shows a bot"), (Bot, Verb::Read), get);
+    api.rule(Route::delete("/v1/bots/:bot", "Removes a bot and its instances"), (Bot, Verb::Delete), remove);
+    api.rule(
+        Route::get("/v1/bots/:bot/instances", "Lists the instances of a bot, oldest first").query(PAGED),
+        (Bot, Verb::Read),
+        instances,
+    );
+    api.rule(
+        Route::post("/v1/bots/:bot/token", "Replaces the join token").takes(schema::token_rotate).creates(),
+        (Bot, Verb::Rotate),
+        rotate,
+    );
+}
+
+/// Locks on them by name.
+fn locks(api: &mut Api<'_>) {
+    api.rule(
+        Route::post("/v1/bots/:bot/lock", "Locks a bot").takes(schema::bot_lock).creates(),
+        (Resource::Lock, Verb::Create),
+        lock,
+    );
+    api.rule(
+        Route::post("/v1/bots/:bot/unlock", "Unlocks a bot or an instance")
+            .takes(schema::bot_unlock)
+            .answers_nothing(),
+        (Resource::Lock, Verb::Delete),
+        unlock,
+    );
+}
+
+/// What their instances ask for.
+fn certificates(api: &mut Api<'_>) {
+    api.open(
+        Route::post("/v1/bots/join", "Gives the first certificates for a token")
+            .takes(schema::join)
+            .creates(),
+        join,
+    );
+    api.certified(
+        Route::post("/v1/bots/renew", "Gives the next certificates").takes(schema::renew).creates(),
+        renew,
+    );
+    api.certified(
+        Route::post("/v1/bots/ack", "Says that the certificates have arrived").answers_nothing(),
+        acknowledge,
+    );
+}
+
+async fn list(services: Arc<Services>, _: Operator, request: Request) -> Answer {
+    let paging = Paging::of(&request, services.shared.authority.cursor_key())?;
+    let inventory = services.inventory.clone();
+    let bots = blocking::run(move || inventory.bots()).await?;
+    Ok(paging.cut(bots, |bot| bot.name.to_string()))
+}
+
+async fn get(services: Arc<Services>, _: Operator, request: Request) -> Answer {
+    let bot = services.inventory.bot(&named(&request)?)?;
+    Ok(Response::revised(200, &bot, bot.revision))
+}
+
+async fn create(services: Arc<Services>, operator: Operator, request: Request) -> Answer {
+    let (bot, token) = services.inventory.add_bot(&operator, request.json()?).await?;
+    Ok(Response::json(201, &issued(&services.shared, bot, &token)))
+}
+
+async fn remove(services: Arc<Services>, operator: Operator, request: Request) -> Answer {
+    let (bot, wanted) = (named(&request)?, request.revision(None)?);
+    let removed = services.inventory.remove_bot(&operator, &bot, wanted.revision).await;
+    removed.map_err(|error| wanted.unmet(error.into()))?;
+    services.connections.cut_user(&bot, "removed", "disconnected: this bot was removed");
+    Ok(Response::no_content())
+}
+
+async fn instances(services: Arc<Services>, _: Operator, request: Request) -> Answer {
+    let paging = Paging::of(&request, services.shared.authority.cursor_key())?;
+    let (bot, inventory) = (named(&request)?, services.inventory.clone());
+    let instances = blocking::run(move || inventory.instances(&bot)).await?;
+    Ok(paging.cut(instances, |instance| ordered(Some(instance.joined), instance.id)))
+}
+
+async fn rotate(services: Arc<Services>, operator: Operator, request: Request) -> Answer {
+    let (name, rotate): (_, mezite_api::bot::TokenRotate) = (named(&request)?, request.json()?);
+    let revoke = rotate.revoke;
+    let (bot, token) = services.inventory.rotate_token(&operator, &name, rotate).await?;
+    if revoke {
+        let line = "disconnected: the instances of this bot were revoked";
+        services.connections.cut_user(&name, "revoked", line);
+    }
+    Ok(Response::json(201, &issued(&services.shared, bot, &token)))
+}
+
+async fn lock(services: Arc<Services>, operator: Operator, request: Request) -> Answer {
+    let (name, wanted): (_, BotLock) = (named(&request)?, request.json()?);
+    services.inventory.bot(&name)?;
+    let lock = services.inventory.add_lock(&operator, wanted.on(name.clone())).await?;
+    Ok(Response::json(201, &lock))
+}
+
+async fn unlock(services: Arc<Services>, operator: Operator, request: Request) -> Answer {
+    let (name, wanted): (_, BotUnlock) = (named(&request)?, request.json()?);
+    services.inventory.unlock_bot(&operator, &name, wanted.instance).await?;
+    Ok(Response::no_content())
+}
+
+async fn join(services: Arc<Services>, request: Request) -> Answer {
+    let source = match &request.caller {
+        Caller::Public(source) => source.ip(),
+        Caller::Client(client) => client.source.ip().to_canonical(),
+        Caller::Operator(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+    };
+    Ok(Response::json(201, &bots::join(&services, request.json()?, source.to_canonical()).await?))
+}
+
+async fn renew(services: Arc<Services>, client: Arc<TlsClient>, request: Request) -> Answer {
+    Ok(Response::json(201, &bots::renew(&services, &holder(&client)?, request.json()?).await?))
+}
+
+async fn acknowledge(services: Arc<Services>, client: Arc<TlsClient>, _: Request) -> Answer {
+    bots::acknowledge(&services, &holder(&client)?).await?;
+    Ok(Response::no_content())
+}
+
+/// Who holds the certificate, where it is a bot's.
+fn holder(client: &TlsClient) -> Result<Holder, Problem> {
+    let no_bot = || Problem::new(ProblemCode::Forbidden, "this is for bots");
+    let certificate = &client.certificate;
+    let ClientIdentity::Bot { bot, generation, instance } = &certificate.identity else {
+        return Err(no_bot());
+    };
+    Ok(Holder {
+        bot: UserName::parse(bot).map_err(|_| no_bot())?,
+        shown: Shown::new(instance, *generation, Serial::Tls(certificate.serial)).ok_or_else(no_bot)?,
+        source: client.source.ip().to_canonical(),
+    })
+}
+
+fn issued(shared: &Shared, bot: Bot, token: &FreshToken) -> BotTokenIssued {
+    let pin = CaPin::Whole(*shared.authority.tls_pin().as_bytes());
+    let printed = Zeroizing::new(format!("{}.{}", *token.token.secret(), pin.suffix()));
+    let expires = token.record.expires;
+    BotTokenIssued { bot, token: printed.into(), expires, auth_server: auth_server(shared) }
+}
+
+/// Where clients get their credentials: the first public name, and the port for them where it is served.
+fn auth_server(shared: &Shared) -> String {
+    let ports = shared.addresses.get().map(|known| known.https.clone()).unwrap_or_default();
+    let ports: Vec<u16> = ports.iter().map(std::net::SocketAddr::port).collect();
+    let port = ports.iter().find(|port| **port == AUTH_PORT).or(ports.first()).copied();
+    let host = shared.config.public_addr.first().map(String::as_str).unwrap_or_default();
+    bots::host_port(host, port.unwrap_or(AUTH_PORT))
+}
+
+fn named(request: &Request) -> Result<UserName, Problem> {
+    Ok(UserName::parse(request.param("bot"))?)
+}

@@ -1,0 +1,261 @@
+//! Bots: users of kind bot, their join tokens, and their instances.
+//!
+//! A bot is a user record, which decides, and a bot record beside it: the life of its certificates and its token.
+//! Each join makes an [`Instance`], a lineage of certificate pairs; `lineage` moves it on.
+
+mod instance;
+mod lineage;
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use mezite_api::bot::{self, Bot, BotAdd, BotToken, DEFAULT_TOKEN_TTL, DEFAULT_TTL, TokenRotate, TokenState};
+use mezite_api::user::{Traits, UserKind};
+use mezite_api::{Lock, LockTarget, User, UserName, duration};
+use mezite_store::{AuditEntry, Batch, Keyspace, Precondition, Revision};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::tokens::{FreshToken, TokenPurpose};
+use super::{Inventory, InventoryError, Operator, record};
+
+pub use instance::{Instance, Pair, Pending, Serial, Shown, Standing};
+pub use lineage::BotTerms;
+
+/// The most instances of a bot that are listed, or removed with it.
+const MAX_INSTANCES: usize = 8 * 1024;
+
+/// What a bot has beyond being a user.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct BotRecord {
+    /// The user's identity.
+    id: Uuid,
+    /// How long its certificates live.
+    #[serde(with = "duration::text")]
+    ttl: Duration,
+    /// The key of its token's record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    token: Option<String>,
+}
+
+impl Inventory {
+    /// Adds a bot with a join token. The name must be free and every role must exist.
+    pub async fn add_bot(
+        &self,
+        operator: &Operator,
+        add: BotAdd,
+    ) -> Result<(Bot, FreshToken), InventoryError> {
+        add.check()?;
+        let user = User {
+            id: Uuid::new_v4(),
+            name: add.name,
+            kind: UserKind::Bot,
+            roles: add.roles,
+            logins: Vec::new(),
+            traits: Traits::new(),
+            disabled: false,
+            created: Timestamp::now(),
+            revision: 0,
+        };
+        let purpose = TokenPurpose::Bot { bot: user.name.clone(), id: user.id };
+        let token = FreshToken::new(purpose, add.token_ttl.unwrap_or(DEFAULT_TOKEN_TTL), operator)?;
+        let record =
+            BotRecord { id: user.id, ttl: add.ttl.unwrap_or(DEFAULT_TTL), token: Some(text(&token)) };
+        // Whatever an earlier bot of this name has left behind is not this one's.
+        let batch = Batch::new().put(Keyspace::Bots, user.name.as_str().as_bytes(), record::encode(&record));
+        let batch = token.add_to(batch, operator);
+        let user = self.put_user(batch, user, Precondition::Absent, operator, "bot.create").await?;
+        Ok((self.described(&user, &record, &self.locks()?)?, token))
+    }
+
+    /// All bots by name.
+    pub fn bots(&self) -> Result<Vec<Bot>, InventoryError> {
+        let locks = self.locks()?;
+        let users = self.users()?;
+        let bots = users.iter().filter(|user| user.kind == UserKind::Bot);
+        bots.map(|user| self.described(user, &self.bot_record(user)?.0, &locks)).collect()
+    }
+
+    /// One bot.
+    pub fn bot(&self, name: &UserName) -> Result<Bot, InventoryError> {
+        let user = self.bot_user(name)?;
+        self.described(&user, &self.bot_record(&user)?.0, &self.locks()?)
+    }
+
+    /// The instances of a bot, oldest first.
+    pub fn instances(&self, name: &UserName) -> Result<Vec<bot::BotInstance>, InventoryError> {
+        self.bot_user(name)?;
+        let locks = self.locks()?;
+        let mut instances: Vec<_> =
+            self.stored_instances(name)?.iter().map(|(instance, _)| shown(instance, &locks)).collect();
+        instances.sort_by_key(|instance| instance.joined);
+        Ok(instances)
+    }
+
+    /// Makes a new token in the place of the old one, and with `revoke` removes the instances that there are.
+    pub async fn rotate_token(
+        &self,
+        operator: &Operator,
+        name: &UserName,
+        rotate: TokenRotate,
+    ) -> Result<(Bot, FreshToken), InventoryError> {
+        rotate.check()?;
+        let user = self.bot_user(name)?;
+        let (mut bot, revision) = self.bot_record(&user)?;
+        let purpose = TokenPurpose::Bot { bot: user.name.clone(), id: user.id };
+        let token = FreshToken::new(purpose, rotate.token_ttl.unwrap_or(DEFAULT_TOKEN_TTL), operator)?;
+        let key = name.as_str().as_bytes();
+        let mut batch = Batch::new().require(Keyspace::Bots, key, Precondition::Revision(revision));
+        batch = self.without_token(batch, &bot)?;
+        bot.token = Some(text(&token));
+        batch = batch.put(Keyspace::Bots, key, record::encode(&bot));
+        let mut removed = 0usize;
+        if rotate.revoke {
+            (batch, removed) = self.without_instances(batch, name)?;
+        }
+        let event = event("bot.rotate", operator, name).with("revoked", removed);
+        self.store.commit(token.add_to(batch, operator).audit(event)).await?;
+        Ok((self.described(&user, &bot, &self.locks()?)?, token))
+    }
+
+    /// Removes a bot with its token and its instances, where one is wanted only at this revision.
+    pub async fn remove_bot(
+        &self,
+        operator: &Operator,
+        name: &UserName,
+        revision: Option<u64>,
+    ) -> Result<(), InventoryError> {
+        let user = self.bot_user(name)?;
+        if revision.is_some_and(|revision| revision != user.revision) {
+            return Err(InventoryError::Changed);
+        }
+        let key = name.as_str().as_bytes();
+        let mut batch = Batch::new()
+            .require(Keyspace::Users, key, Precondition::Revision(user.revision))
+            .delete(Keyspace::Users, key)
+            .delete(Keyspace::Bots, key);
+        // A bot whose own record is damaged can be removed too.
+        if let Ok((bot, _)) = self.bot_record(&user) {
+            batch = self.without_token(batch, &bot)?;
+        }
+        let (batch, removed) = self.without_instances(batch, name)?;
+        self.store.commit(batch.audit(event("bot.delete", operator, name).with("revoked", removed))).await?;
+        Ok(())
+    }
+
+    /// Removes the locks on a bot, or those on one of its instances; how many there were.
+    pub async fn unlock_bot(
+        &self,
+        operator: &Operator,
+        name: &UserName,
+        instance: Option<Uuid>,
+    ) -> Result<usize, InventoryError> {
+        self.bot_user(name)?;
+        let target = match instance {
+            None => LockTarget::Bot(name.clone()),
+            Some(id) => {
+                let known = self.stored_instances(name)?.iter().any(|(instance, _)| instance.id == id);
+                known.then_some(LockTarget::Instance(id)).ok_or(InventoryError::NotFound("instance"))?
+            }
+        };
+        let locks: Vec<Lock> = self.locks()?.into_iter().filter(|lock| lock.target == target).collect();
+        if locks.is_empty() {
+            return Err(InventoryError::NotFound("lock"));
+        }
+        for lock in &locks {
+            self.remove_lock(operator, lock.id).await?;
+        }
+        Ok(locks.len())
+    }
+
+    /// The user record of a bot.
+    fn bot_user(&self, name: &UserName) -> Result<User, InventoryError> {
+        let user = self.user(name).map_err(|error| match error {
+            InventoryError::NotFound(_) => InventoryError::NotFound("bot"),
+            other => other,
+        })?;
+        if user.kind == UserKind::Bot { Ok(user) } else { Err(InventoryError::NotFound("bot")) }
+    }
+
+    /// The record beside it.
+    fn bot_record(&self, user: &User) -> Result<(BotRecord, Revision), InventoryError> {
+        let name = user.name.as_str();
+        let missing = || InventoryError::Unreadable { what: "bot", name: name.to_owned() };
+        let stored = self.store.get(Keyspace::Bots, name.as_bytes())?.ok_or_else(missing)?;
+        let bot = record::read("bot", name, &stored, |bot: &BotRecord| bot.id == user.id)?;
+        Ok((bot, stored.revision))
+    }
+
+    /// Removes the token of a bot, where nobody uses it in the meantime.
+    fn without_token(&self, batch: Batch, bot: &BotRecord) -> Result<Batch, InventoryError> {
+        let Some(key) = bot.token.as_ref().map(String::as_bytes) else { return Ok(batch) };
+        let Some((_, revision)) = self.token_at(key)? else { return Ok(batch) };
+        let batch = batch.require(Keyspace::Tokens, key, Precondition::Revision(revision));
+        Ok(batch.delete(Keyspace::Tokens, key))
+    }
+
+    fn without_instances(&self, batch: Batch, name: &UserName) -> Result<(Batch, usize), InventoryError> {
+        let stored = self.store.prefix(Keyspace::Instances, &instances_prefix(name), MAX_INSTANCES)?;
+        let count = stored.len();
+        Ok((stored.iter().fold(batch, |batch, (key, _)| batch.delete(Keyspace::Instances, key)), count))
+    }
+
+    fn stored_instances(&self, name: &UserName) -> Result<Vec<(Instance, Revision)>, InventoryError> {
+        let stored = self.store.prefix(Keyspace::Instances, &instances_prefix(name), MAX_INSTANCES)?;
+        let read = |(key, stored): &(Vec<u8>, _)| lineage::read(&String::from_utf8_lossy(key), stored);
+        stored.iter().map(read).collect()
+    }
+
+    fn described(&self, user: &User, bot: &BotRecord, locks: &[Lock]) -> Result<Bot, InventoryError> {
+        let token = bot.token.as_ref().map(|key| self.token_at(key.as_bytes())).transpose()?.flatten();
+        let token = token.map(|(token, _)| BotToken {
+            state: match token.spent {
+                Some(_) => TokenState::Spent,
+                None if token.expires <= Timestamp::now() => TokenState::Expired,
+                None => TokenState::Open,
+            },
+            expires: token.expires,
+        });
+        let prefix = instances_prefix(&user.name);
+        Ok(Bot {
+            id: user.id,
+            name: user.name.clone(),
+            roles: user.roles.clone(),
+            ttl: bot.ttl,
+            disabled: user.disabled,
+            locked: locks.iter().any(|lock| lock.target == LockTarget::Bot(user.name.clone())),
+            token,
+            instances: self.store.prefix(Keyspace::Instances, &prefix, MAX_INSTANCES)?.len(),
+            created: user.created,
+            revision: user.revision,
+        })
+    }
+}
+
+fn shown(instance: &Instance, locks: &[Lock]) -> bot::BotInstance {
+    bot::BotInstance {
+        id: instance.id,
+        bot: instance.bot.clone(),
+        generation: instance.generation(),
+        pending: instance.pending.as_ref().map(|pending| pending.pair.generation),
+        expires: instance.expires(),
+        joined: instance.joined,
+        joined_from: instance.joined_from,
+        last_seen: instance.last_seen,
+        last_source: instance.last_source,
+        locked: locks.iter().any(|lock| lock.target == LockTarget::Instance(instance.id)),
+    }
+}
+
+/// No name has a `/`: neighbours of a bot are never meant.
+fn instances_prefix(bot: &UserName) -> Vec<u8> {
+    format!("{bot}/").into_bytes()
+}
+
+fn text(token: &FreshToken) -> String {
+    String::from_utf8_lossy(&token.key()).into_owned()
+}
+
+fn event(kind: &str, operator: &Operator, bot: &UserName) -> AuditEntry {
+    AuditEntry::new(kind).with("actor", operator).with("outcome", "ok").with("subject", bot.as_str())
+}

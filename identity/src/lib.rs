@@ -1,0 +1,34 @@
+//! Machine identities: certificates that renew themselves for months without a person.
+//!
+//! A [`Daemon`] owns a [`Destination`]. It joins with a token, renews in time with what it has, tries again without
+//! end, and puts each pair in its place whole or not at all. Blocking, two threads, no runtime. Time comes from a
+//! [`Clock`] and every file operation is a step of a [`Hook`], so that tests can move the one and stop at the other.
+//!
+//! Reading order: `daemon` decides when, `exchange` asks and checks, `destination` writes.
+
+mod clock;
+mod daemon;
+mod destination;
+mod error;
+mod exchange;
+mod folder;
+mod hook;
+mod join_token;
+mod key;
+mod record;
+mod reply;
+mod schedule;
+mod settings;
+mod ssh_config;
+mod status;
+
+pub use clock::{Clock, Event, SystemClock, events};
+pub use daemon::Daemon;
+pub use destination::{Destination, FILES, Names};
+pub use error::IdentityError;
+pub use folder::Hook;
+pub use join_token::JoinToken;
+pub use key::KeyType;
+pub use record::{Record, Trusted};
+pub use settings::{DEFAULT_KEY_LIFETIME, HOOK_LIMIT, Settings};
+pub use status::{Status, status};

@@ -1,0 +1,14 @@
+//! Machine identities end to end: the real gateway, the real `mezd identity`, stock `ssh` and `sshd`.
+
+// What cannot be set up must end the test.
+#![allow(clippy::unwrap_used)]
+
+mod bot;
+mod clock;
+mod daemon;
+mod destination;
+mod holder;
+mod lineage;
+mod path;
+mod tokens;
+mod trust;
