@@ -6,8 +6,7 @@ use clap::Args;
 use mezite_api::CaPin;
 use mezite_api::client::profile::{self, IdentityFiles};
 use mezite_api::client::{Client, CredentialsError, Server, Trust};
-
-use crate::error::{CommandError, Kind};
+use mezite_console::{CommandError, Kind};
 
 /// The options that name the gateway.
 #[derive(Debug, Args)]

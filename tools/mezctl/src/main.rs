@@ -1,18 +1,13 @@
 //! `mezctl`: administers a gateway, over its Unix socket or from elsewhere.
 
 mod commands;
-mod error;
-mod files;
 mod gateway;
-mod output;
 
 use std::process::ExitCode;
 
 use clap::Parser;
-use clap::error::ErrorKind;
 
 use commands::Command;
-use error::CommandError;
 use gateway::Gateway;
 
 /// Administers a Mezite gateway.
@@ -29,28 +24,15 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let arguments: Arguments = match mezite_console::arguments("mezctl") {
         Ok(arguments) => arguments,
-        Err(error) => return usage(&error),
+        Err(code) => return code,
     };
     let client = arguments.gateway.client();
     match client.and_then(|client| arguments.command.run(&client)) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => error.report(),
+        Err(error) => error.report("mezctl"),
     }
-}
-
-/// Help and version go to stdout with 0, mistakes to stderr with 2. `clap` quotes what it does not understand, so a
-/// private key that was pasted without quotes gets a message of its own.
-fn usage(error: &clap::Error) -> ExitCode {
-    if !matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion)
-        && std::env::args_os().any(|argument| argument.to_string_lossy().contains("PRIVATE KEY"))
-    {
-        return CommandError::usage("there is a private key among the arguments; give the public one")
-            .report();
-    }
-    let _ = error.print();
-    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 
 #[cfg(test)]

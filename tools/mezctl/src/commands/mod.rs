@@ -14,8 +14,7 @@ mod users;
 
 use clap::Subcommand;
 use mezite_api::client::Client;
-
-use crate::error::CommandError;
+use mezite_console::CommandError;
 
 /// What to administer.
 #[derive(Debug, Subcommand)]

@@ -3,9 +3,8 @@
 use clap::Args;
 use mezite_api::UserName;
 use mezite_api::client::Client;
-
-use crate::error::CommandError;
-use crate::output::print;
+use mezite_console::CommandError;
+use mezite_console::output::print;
 
 /// Prints what stock ssh needs: a block for its configuration, or with --known-hosts the lines for its known hosts.
 #[derive(Debug, Args)]

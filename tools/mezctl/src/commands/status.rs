@@ -6,9 +6,8 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use mezite_api::client::{Client, ClientError};
 use mezite_api::{duration, status};
-
-use crate::error::{CommandError, Kind};
-use crate::output::{Output, local};
+use mezite_console::output::{Output, local};
+use mezite_console::{CommandError, Kind};
 
 /// How often a gateway that is not ready is asked again.
 const PAUSE: Duration = Duration::from_millis(100);

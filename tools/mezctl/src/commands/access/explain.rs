@@ -4,9 +4,8 @@ use clap::Args;
 use mezite_api::client::Client;
 use mezite_api::explain::Explanation;
 use mezite_api::{RoleName, Target, UserName, escape};
-
-use crate::error::{CommandError, Kind};
-use crate::output::{Format, Output, dash, print, table};
+use mezite_console::output::{Format, Output, dash, print, table};
+use mezite_console::{CommandError, Kind};
 
 /// Says what would be decided now, and which role and field it comes from. Exit code 0: allowed, 3: denied.
 #[derive(Debug, Args)]

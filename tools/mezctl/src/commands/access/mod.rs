@@ -4,8 +4,7 @@ mod explain;
 
 use clap::Subcommand;
 use mezite_api::client::Client;
-
-use crate::error::CommandError;
+use mezite_console::CommandError;
 
 /// What to do with decisions.
 #[derive(Debug, Subcommand)]

@@ -7,10 +7,9 @@ use jiff::{SignedDuration, Timestamp};
 use mezite_api::audit::AuditQuery;
 use mezite_api::client::Client;
 use mezite_api::{AuditEvent, Invalid, UserName, duration};
+use mezite_console::CommandError;
+use mezite_console::output::{Format, Output, dash, local, print, table};
 use serde_json::Value;
-
-use crate::error::CommandError;
-use crate::output::{Format, Output, dash, local, print, table};
 
 /// Lists events, oldest first.
 #[derive(Debug, Args)]

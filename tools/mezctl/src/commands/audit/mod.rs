@@ -5,8 +5,7 @@ mod verify;
 
 use clap::Subcommand;
 use mezite_api::client::Client;
-
-use crate::error::CommandError;
+use mezite_console::CommandError;
 
 /// What to do with the audit log.
 #[derive(Debug, Subcommand)]

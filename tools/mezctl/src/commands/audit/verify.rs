@@ -2,9 +2,8 @@
 
 use clap::Args;
 use mezite_api::client::Client;
-
-use crate::error::{CommandError, Kind};
-use crate::output::Output;
+use mezite_console::output::Output;
+use mezite_console::{CommandError, Kind};
 
 /// Checks that no event was changed, removed, added, moved or cut off. Exit code 0: none was.
 #[derive(Debug, Args)]

@@ -3,9 +3,8 @@
 use clap::{Args, ValueEnum};
 use mezite_api::certificate::CaType;
 use mezite_api::client::Client;
-
-use crate::error::CommandError;
-use crate::output::print;
+use mezite_console::CommandError;
+use mezite_console::output::print;
 
 /// Prints the public keys of a CA, one a line; of the TLS CA its certificate.
 #[derive(Debug, Args)]

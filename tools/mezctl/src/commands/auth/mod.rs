@@ -5,8 +5,7 @@ mod sign;
 
 use clap::Subcommand;
 use mezite_api::client::Client;
-
-use crate::error::CommandError;
+use mezite_console::CommandError;
 
 /// What to do with certificates and CA keys.
 #[derive(Debug, Subcommand)]

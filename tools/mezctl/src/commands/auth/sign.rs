@@ -7,10 +7,9 @@ use clap::{Args, ValueEnum};
 use mezite_api::certificate::{CaType, SignRequest, SignResponse};
 use mezite_api::client::{Client, ClientKey};
 use mezite_api::{UserKey, UserName, duration};
-
-use crate::error::{CommandError, Kind};
-use crate::files;
-use crate::output::{joined, local, print};
+use mezite_console::files;
+use mezite_console::output::{joined, local, print};
+use mezite_console::{CommandError, Kind};
 
 /// Longest file with a public key, in bytes.
 const KEY_FILE_MAX: u64 = 64 * 1024;

@@ -4,9 +4,8 @@ use clap::Args;
 use mezite_api::RoleName;
 use mezite_api::bot::BotAdd;
 use mezite_api::client::Client;
-
-use crate::error::CommandError;
-use crate::output::Output;
+use mezite_console::CommandError;
+use mezite_console::output::Output;
 
 /// Adds a bot.
 #[derive(Debug, Args)]

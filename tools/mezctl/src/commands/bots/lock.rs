@@ -3,9 +3,8 @@
 use clap::Args;
 use mezite_api::bot::BotLock;
 use mezite_api::client::Client;
-
-use crate::error::CommandError;
-use crate::output::{Format, Output};
+use mezite_console::CommandError;
+use mezite_console::output::{Format, Output};
 
 /// Locks a bot with all its instances: no new connections, no certificates.
 #[derive(Debug, Args)]

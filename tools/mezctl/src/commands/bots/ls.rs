@@ -2,9 +2,8 @@
 
 use clap::Args;
 use mezite_api::client::Client;
-
-use crate::error::CommandError;
-use crate::output::{Output, joined, local};
+use mezite_console::CommandError;
+use mezite_console::output::{Output, joined, local};
 
 /// Lists the bots.
 #[derive(Debug, Args)]

@@ -13,9 +13,8 @@ use clap::Subcommand;
 use mezite_api::bot::{Bot, BotTokenIssued, TokenState};
 use mezite_api::client::Client;
 use mezite_api::{Invalid, UserName, duration};
-
-use crate::error::CommandError;
-use crate::output::{Format, Output, dash, joined, local, print};
+use mezite_console::CommandError;
+use mezite_console::output::{Format, Output, dash, joined, local, print};
 
 /// What to do with bots.
 #[derive(Debug, Subcommand)]

@@ -2,8 +2,7 @@
 
 use clap::Args;
 use mezite_api::client::Client;
-
-use crate::error::CommandError;
+use mezite_console::CommandError;
 
 /// Removes a bot.
 #[derive(Debug, Args)]

@@ -3,9 +3,8 @@
 use clap::Args;
 use mezite_api::bot::TokenRotate;
 use mezite_api::client::Client;
-
-use crate::error::CommandError;
-use crate::output::Output;
+use mezite_console::CommandError;
+use mezite_console::output::Output;
 
 /// Replaces the join token: the old one is good for nothing from now on.
 #[derive(Debug, Args)]

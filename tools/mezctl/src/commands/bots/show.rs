@@ -3,9 +3,8 @@
 use clap::Args;
 use mezite_api::client::Client;
 use mezite_api::duration;
-
-use crate::error::CommandError;
-use crate::output::{Output, joined, local};
+use mezite_console::CommandError;
+use mezite_console::output::{Output, joined, local};
 
 /// Shows a bot.
 #[derive(Debug, Args)]

@@ -4,9 +4,8 @@ use clap::Args;
 use mezite_api::Invalid;
 use mezite_api::bot::BotUnlock;
 use mezite_api::client::Client;
+use mezite_console::CommandError;
 use uuid::Uuid;
-
-use crate::error::CommandError;
 
 /// Removes the locks on a bot, or those on one of its instances.
 #[derive(Debug, Args)]

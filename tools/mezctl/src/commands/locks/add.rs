@@ -6,9 +6,8 @@ use clap::Args;
 use mezite_api::client::Client;
 use mezite_api::lock::LockAdd;
 use mezite_api::{Invalid, LockTarget, Login, NodeRef, RoleName, UserName, duration};
+use mezite_console::CommandError;
 use uuid::Uuid;
-
-use crate::error::CommandError;
 
 /// Locks something: no new connections, no certificates.
 #[derive(Debug, Args)]

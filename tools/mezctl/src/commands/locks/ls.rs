@@ -3,9 +3,8 @@
 use clap::Args;
 use mezite_api::LockTarget;
 use mezite_api::client::Client;
-
-use crate::error::CommandError;
-use crate::output::{Output, dash, local, local_or_dash};
+use mezite_console::CommandError;
+use mezite_console::output::{Output, dash, local, local_or_dash};
 
 /// Lists the locks that are in force.
 #[derive(Debug, Args)]

@@ -6,8 +6,7 @@ mod rm;
 
 use clap::Subcommand;
 use mezite_api::client::Client;
-
-use crate::error::CommandError;
+use mezite_console::CommandError;
 
 /// What to do with locks.
 #[derive(Debug, Subcommand)]

@@ -3,9 +3,8 @@
 use clap::Args;
 use mezite_api::Invalid;
 use mezite_api::client::Client;
+use mezite_console::CommandError;
 use uuid::Uuid;
-
-use crate::error::CommandError;
 
 /// Removes a lock.
 #[derive(Debug, Args)]

@@ -8,7 +8,7 @@ use mezite_api::node::NodeAdd;
 use mezite_api::{Host, Labels, Node, NodeName, Port};
 
 use super::host_keys::HostKeys;
-use crate::error::CommandError;
+use mezite_console::CommandError;
 
 /// Enrols a machine that runs its own sshd.
 #[derive(Debug, Args)]

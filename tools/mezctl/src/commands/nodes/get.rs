@@ -5,8 +5,8 @@ use mezite_api::Node;
 use mezite_api::client::Client;
 
 use super::{fingerprints, reference};
-use crate::error::CommandError;
-use crate::output::{Output, dash, local};
+use mezite_console::CommandError;
+use mezite_console::output::{Output, dash, local};
 
 /// Shows one node.
 #[derive(Debug, Args)]

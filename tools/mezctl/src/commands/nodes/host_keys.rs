@@ -4,9 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 use mezite_api::HostKey;
-
-use crate::error::CommandError;
-use crate::files;
+use mezite_console::CommandError;
+use mezite_console::files;
 
 /// Longest file with host keys, in bytes.
 const FILE_MAX: u64 = 64 * 1024;

@@ -3,9 +3,8 @@
 use clap::Args;
 use mezite_api::Labels;
 use mezite_api::client::Client;
-
-use crate::error::CommandError;
-use crate::output::{Output, dash, local_or_dash};
+use mezite_console::CommandError;
+use mezite_console::output::{Output, dash, local_or_dash};
 
 /// Lists the nodes.
 #[derive(Debug, Args)]

@@ -11,8 +11,7 @@ mod update;
 use clap::Subcommand;
 use mezite_api::client::Client;
 use mezite_api::{Node, NodeRef};
-
-use crate::error::CommandError;
+use mezite_console::CommandError;
 
 /// What to do with nodes.
 #[derive(Debug, Subcommand)]

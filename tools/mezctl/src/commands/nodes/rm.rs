@@ -4,7 +4,7 @@ use clap::Args;
 use mezite_api::client::Client;
 
 use super::reference;
-use crate::error::CommandError;
+use mezite_console::CommandError;
 
 /// Removes a node.
 #[derive(Debug, Args)]

@@ -6,7 +6,7 @@ use mezite_api::node;
 
 use super::host_keys::HostKeys;
 use super::{fingerprints, reference};
-use crate::error::CommandError;
+use mezite_console::CommandError;
 
 /// Pins other host keys instead of all that are pinned now. Running sessions go on.
 #[derive(Debug, Args)]

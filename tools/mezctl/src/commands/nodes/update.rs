@@ -6,7 +6,7 @@ use mezite_api::node::NodeUpdate;
 use mezite_api::{Host, Labels, Port};
 
 use super::reference;
-use crate::error::CommandError;
+use mezite_console::CommandError;
 
 /// Changes a node. What is not given stays.
 #[derive(Debug, Args)]

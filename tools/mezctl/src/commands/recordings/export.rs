@@ -5,11 +5,10 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use mezite_api::client::{Client, Purpose};
+use mezite_console::CommandError;
+use mezite_console::files;
+use mezite_console::recording::{fetch, note};
 use mezite_recording::export;
-
-use super::{fetch, note};
-use crate::error::CommandError;
-use crate::files;
 
 /// Writes a recording in another form.
 #[derive(Debug, Args)]

@@ -2,9 +2,8 @@
 
 use clap::Args;
 use mezite_api::client::Client;
-
-use crate::error::CommandError;
-use crate::output::{Output, dash, local_or_dash, size};
+use mezite_console::CommandError;
+use mezite_console::output::{Output, dash, local_or_dash, size};
 
 /// Lists the recordings, oldest first.
 #[derive(Debug, Args)]

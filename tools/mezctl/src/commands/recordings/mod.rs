@@ -2,18 +2,11 @@
 
 mod export;
 mod ls;
-mod play;
-
-use std::fs::File;
-use std::io::{BufReader, Seek as _};
 
 use clap::Subcommand;
-use mezite_api::Invalid;
-use mezite_api::client::{Client, Purpose};
-use mezite_recording::{PlayError, ReadError, Reader, State};
-use uuid::Uuid;
-
-use crate::error::{CommandError, Kind};
+use mezite_api::client::Client;
+use mezite_console::CommandError;
+use mezite_console::recording::Play;
 
 /// What to do with recordings.
 #[derive(Debug, Subcommand)]
@@ -21,7 +14,7 @@ pub(crate) enum Verb {
     /// List the recordings.
     Ls(ls::Ls),
     /// Show a recorded session.
-    Play(play::Play),
+    Play(Play),
     /// Write a recording in another form.
     Export(export::Export),
 }
@@ -32,45 +25,6 @@ impl Verb {
             Self::Ls(ls) => ls.run(client),
             Self::Play(play) => play.run(client),
             Self::Export(export) => export.run(client),
-        }
-    }
-}
-
-/// Fetches a recording into a file without a name, and opens it.
-fn fetch(client: &Client, session: &str, purpose: Purpose) -> Result<Reader<BufReader<File>>, CommandError> {
-    let session = Uuid::try_parse(session).map_err(|_| Invalid::new("session", "must be a UUID"))?;
-    let mut file = tempfile::tempfile()?;
-    client.recording(session, purpose, &mut file)?;
-    file.rewind()?;
-    Ok(Reader::new(BufReader::new(file))?)
-}
-
-/// Says what is to be known of a recording that is not whole.
-fn note(state: State) {
-    match state {
-        State::Complete => {}
-        State::Recovered => eprintln!("note: cut off when the gateway ended; whole up to there"),
-        State::Incomplete => {
-            eprintln!("note: the recording has no end: it still runs, or a part was not written");
-        }
-        State::Corrupt { at } => {
-            eprintln!("note: changed or damaged from byte {at} on; nothing after that was shown");
-        }
-    }
-}
-
-impl From<ReadError> for CommandError {
-    fn from(error: ReadError) -> Self {
-        Self::new(Kind::Failed, error.to_string())
-    }
-}
-
-impl From<PlayError> for CommandError {
-    fn from(error: PlayError) -> Self {
-        match error {
-            PlayError::Read(error) => error.into(),
-            PlayError::Output(error) => error.into(),
-            PlayError::Speed => Self::usage(error.to_string()),
         }
     }
 }

@@ -6,9 +6,8 @@ use clap::Args;
 use mezite_access::Role;
 use mezite_api::client::Client;
 use mezite_api::role::{MAX_YAML_BYTES, RolePut};
-
-use crate::error::CommandError;
-use crate::files;
+use mezite_console::CommandError;
+use mezite_console::files;
 
 /// Makes a role of a YAML document.
 #[derive(Debug, Args)]

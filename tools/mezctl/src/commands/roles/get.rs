@@ -3,9 +3,8 @@
 use clap::Args;
 use mezite_api::RoleName;
 use mezite_api::client::Client;
-
-use crate::error::CommandError;
-use crate::output::{Format, Output};
+use mezite_console::CommandError;
+use mezite_console::output::{Format, Output};
 
 /// Shows one role: the document itself.
 #[derive(Debug, Args)]

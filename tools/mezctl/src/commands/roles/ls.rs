@@ -3,10 +3,9 @@
 use clap::Args;
 use mezite_api::client::Client;
 use mezite_api::role::RoleDocument;
+use mezite_console::CommandError;
+use mezite_console::output::{Format, Output};
 use serde_json::Value;
-
-use crate::error::CommandError;
-use crate::output::{Format, Output};
 
 /// Lists the roles.
 #[derive(Debug, Args)]

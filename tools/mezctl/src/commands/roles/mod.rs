@@ -7,8 +7,7 @@ mod rm;
 
 use clap::Subcommand;
 use mezite_api::client::Client;
-
-use crate::error::CommandError;
+use mezite_console::CommandError;
 
 /// What to do with roles.
 #[derive(Debug, Subcommand)]

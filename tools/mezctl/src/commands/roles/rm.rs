@@ -3,8 +3,7 @@
 use clap::Args;
 use mezite_api::RoleName;
 use mezite_api::client::Client;
-
-use crate::error::CommandError;
+use mezite_console::CommandError;
 
 /// Removes a role.
 #[derive(Debug, Args)]

@@ -4,8 +4,7 @@ use clap::Args;
 use mezite_api::UserName;
 use mezite_api::client::Client;
 use mezite_api::user::UserAdd;
-
-use crate::error::CommandError;
+use mezite_console::CommandError;
 
 /// Adds a user.
 #[derive(Debug, Args)]

@@ -4,9 +4,8 @@ use clap::Args;
 use mezite_api::UserName;
 use mezite_api::client::Client;
 use mezite_api::user::UserKind;
-
-use crate::error::CommandError;
-use crate::output::{Output, joined, local};
+use mezite_console::CommandError;
+use mezite_console::output::{Output, joined, local};
 
 /// Shows one user.
 #[derive(Debug, Args)]

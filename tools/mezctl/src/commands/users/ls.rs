@@ -3,9 +3,8 @@
 use clap::Args;
 use mezite_api::client::Client;
 use mezite_api::user::UserKind;
-
-use crate::error::CommandError;
-use crate::output::{Output, joined, local};
+use mezite_console::CommandError;
+use mezite_console::output::{Output, joined, local};
 
 /// Lists the users.
 #[derive(Debug, Args)]

@@ -10,8 +10,7 @@ use clap::Subcommand;
 use mezite_api::client::Client;
 use mezite_api::user::Traits;
 use mezite_api::{Invalid, Login, RoleName};
-
-use crate::error::CommandError;
+use mezite_console::CommandError;
 
 /// What to do with users.
 #[derive(Debug, Subcommand)]

@@ -3,8 +3,7 @@
 use clap::Args;
 use mezite_api::UserName;
 use mezite_api::client::Client;
-
-use crate::error::CommandError;
+use mezite_console::CommandError;
 
 /// Removes a user.
 #[derive(Debug, Args)]

@@ -4,8 +4,7 @@ use clap::Args;
 use mezite_api::UserName;
 use mezite_api::client::Client;
 use mezite_api::user::UserUpdate;
-
-use crate::error::CommandError;
+use mezite_console::CommandError;
 
 /// Changes a user. What is not given stays.
 #[derive(Debug, Args)]

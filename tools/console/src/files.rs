@@ -11,7 +11,7 @@ use tempfile::NamedTempFile;
 use crate::error::{CommandError, Kind};
 
 /// The text of a regular file of at most `max` bytes; `-` is stdin. What it holds is never part of an error.
-pub(crate) fn read(path: &Path, max: u64) -> Result<String, CommandError> {
+pub fn read(path: &Path, max: u64) -> Result<String, CommandError> {
     let text = if path == Path::new("-") { take(io::stdin(), max) } else { read_file(path, max) };
     text.map_err(|error| CommandError::usage(format!("{}: {error}", path.display())))
 }
@@ -36,12 +36,12 @@ fn take(input: impl Read, max: u64) -> io::Result<String> {
 }
 
 /// Writes a file for its owner only (0600): under another name first, so that it is there whole or not at all.
-pub(crate) fn write(path: &Path, content: &[u8]) -> Result<(), CommandError> {
+pub fn write(path: &Path, content: &[u8]) -> Result<(), CommandError> {
     write_with(path, |out| Ok(out.write_all(content)?))
 }
 
 /// As [`write()`], with what `content` writes.
-pub(crate) fn write_with<T>(
+pub fn write_with<T>(
     path: &Path,
     content: impl FnOnce(&mut dyn Write) -> Result<T, CommandError>,
 ) -> Result<T, CommandError> {

@@ -1,4 +1,4 @@
-//! `mezctl recordings play`
+//! Showing a recorded session: `mezctl recordings play`, `msh play`.
 
 use std::io::{self, IsTerminal as _};
 use std::ops::ControlFlow;
@@ -22,7 +22,7 @@ const NAP: Duration = Duration::from_millis(50);
 
 /// Shows a recorded session, in its own time on a terminal and at once elsewhere.
 #[derive(Debug, Args)]
-pub(crate) struct Play {
+pub struct Play {
     /// The session's UUID.
     session: String,
     /// How many times faster.
@@ -37,7 +37,8 @@ pub(crate) struct Play {
 }
 
 impl Play {
-    pub(super) fn run(self, client: &Client) -> Result<(), CommandError> {
+    /// Shows it.
+    pub fn run(self, client: &Client) -> Result<(), CommandError> {
         let idle_limit = self.idle_limit.as_deref().map(duration::parse).transpose();
         let options = PlayOptions {
             terminal: io::stdout().is_terminal(),

@@ -13,7 +13,7 @@ use crate::error::{CommandError, Kind};
 
 /// In which form the output is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
+pub enum Format {
     /// A table for people.
     Text,
     /// JSON: lists are arrays.
@@ -24,15 +24,15 @@ pub(crate) enum Format {
 
 /// The option that every list and get has.
 #[derive(Debug, Clone, Copy, Args)]
-pub(crate) struct Output {
+pub struct Output {
     /// The form of the output.
     #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub(crate) format: Format,
+    pub format: Format,
 }
 
 impl Output {
     /// Writes a list: a table with these headings, or an array.
-    pub(crate) fn list<T: Serialize>(
+    pub fn list<T: Serialize>(
         self,
         items: &[T],
         headings: &[&str],
@@ -45,7 +45,7 @@ impl Output {
     }
 
     /// Writes one thing: lines of name and value, or an object.
-    pub(crate) fn one<T: Serialize>(
+    pub fn one<T: Serialize>(
         self,
         item: &T,
         lines: impl FnOnce(&T) -> Vec<(&'static str, String)>,
@@ -60,7 +60,7 @@ impl Output {
     }
 
     /// Writes a value for programs.
-    pub(crate) fn document<T: Serialize>(self, value: &T) -> Result<(), CommandError> {
+    pub fn document<T: Serialize>(self, value: &T) -> Result<(), CommandError> {
         let unwritable = |error: String| CommandError::new(Kind::Failed, error);
         if self.format == Format::Yaml {
             return print(&serde_saphyr::to_string(value).map_err(|error| unwritable(error.to_string()))?);
@@ -71,14 +71,14 @@ impl Output {
 }
 
 /// Writes to stdout, at once.
-pub(crate) fn print(text: &str) -> Result<(), CommandError> {
+pub fn print(text: &str) -> Result<(), CommandError> {
     let mut stdout = io::stdout().lock();
     stdout.write_all(text.as_bytes())?;
     Ok(stdout.flush()?)
 }
 
 /// Rows under headings, which stand out where stdout is a terminal.
-pub(crate) fn table(headings: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+pub fn table(headings: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
     let heading = headings.iter().map(|heading| (*heading).to_owned()).collect();
     let text = plain_table(std::iter::once(heading).chain(rows));
     if !io::stdout().is_terminal() || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) {
@@ -102,28 +102,28 @@ fn plain_table(rows: impl Iterator<Item = Vec<String>>) -> String {
 }
 
 /// A moment as people read it: local, with its zone.
-pub(crate) fn local(moment: Timestamp) -> String {
+pub fn local(moment: Timestamp) -> String {
     moment.to_zoned_datetime(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S %Z").to_string()
 }
 
 /// A moment that may not have come.
-pub(crate) fn local_or_dash(moment: Option<Timestamp>) -> String {
+pub fn local_or_dash(moment: Option<Timestamp>) -> String {
     moment.map_or_else(dash, local)
 }
 
 /// What stands where there is nothing.
-pub(crate) fn dash() -> String {
+pub fn dash() -> String {
     "-".to_owned()
 }
 
 /// Values with commas between them, or a dash.
-pub(crate) fn joined<T: ToString>(values: &[T]) -> String {
+pub fn joined<T: ToString>(values: &[T]) -> String {
     let values: Vec<String> = values.iter().map(T::to_string).collect();
     if values.is_empty() { dash() } else { values.join(",") }
 }
 
 /// A size as people read it (IEC).
-pub(crate) fn size(bytes: u64) -> String {
+pub fn size(bytes: u64) -> String {
     let units = [("GiB", 30), ("MiB", 20), ("KiB", 10)];
     match units.into_iter().find(|(_, shift)| bytes >> shift > 0) {
         Some((unit, shift)) => {

@@ -9,7 +9,7 @@ use mezite_api::{Invalid, Problem, ProblemCode};
 
 /// What kind of thing went wrong: the exit code (semantics section 9).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
     /// Nothing: whoever read the output has gone, as `head` does.
     Unread = 0,
     /// Anything else.
@@ -28,7 +28,7 @@ pub(crate) enum Kind {
 
 /// Why a command did not do what it was asked for.
 #[derive(Debug)]
-pub(crate) struct CommandError {
+pub struct CommandError {
     kind: Kind,
     /// Nothing to say: the output has said it, or nobody is there to read it.
     silent: bool,
@@ -37,42 +37,45 @@ pub(crate) struct CommandError {
 }
 
 impl CommandError {
-    pub(crate) fn new(kind: Kind, cause: impl Into<String>) -> Self {
+    /// With what has happened.
+    pub fn new(kind: Kind, cause: impl Into<String>) -> Self {
         Self { kind, silent: false, cause: cause.into(), hint: None }
     }
 
-    pub(crate) fn usage(cause: impl Into<String>) -> Self {
+    /// What was asked for is malformed.
+    pub fn usage(cause: impl Into<String>) -> Self {
         Self::new(Kind::Usage, cause)
     }
 
     /// Ends with the code of this kind, without a word.
-    pub(crate) fn silent(kind: Kind) -> Self {
+    pub fn silent(kind: Kind) -> Self {
         Self { silent: true, ..Self::new(kind, "") }
     }
 
+    /// With what can be done about it.
     #[must_use]
-    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
     /// With a hint where the kind is a conflict.
     #[must_use]
-    pub(crate) fn conflict_hint(self, hint: &str) -> Self {
+    pub fn conflict_hint(self, hint: &str) -> Self {
         if self.kind == Kind::Conflict { self.hint(hint) } else { self }
     }
 
     /// The same, said of a file.
     #[must_use]
-    pub(crate) fn within(mut self, path: &Path) -> Self {
+    pub fn within(mut self, path: &Path) -> Self {
         self.cause = format!("{}: {}", path.display(), self.cause);
         self
     }
 
-    /// Says it on stderr.
-    pub(crate) fn report(&self) -> ExitCode {
+    /// Says it on stderr, in the name of `program`.
+    pub fn report(&self, program: &str) -> ExitCode {
         if !self.silent {
-            eprintln!("mezctl: {}", printable(&self.cause));
+            eprintln!("{program}: {}", printable(&self.cause));
         }
         if let Some(hint) = &self.hint {
             eprintln!("hint: {}", printable(hint));
@@ -109,7 +112,7 @@ impl From<ClientError> for CommandError {
             }
             ClientError::TimedOut { .. } => Self::new(Kind::Unreachable, error.to_string()),
             ClientError::Answer(_) => Self::new(Kind::Failed, error.to_string()).hint(
-                "are mezctl and the gateway of one release? Compare 'mezctl --version' and 'mezctl status'",
+                "are this program and the gateway of one release? Compare '--version' and 'mezctl status'",
             ),
         }
     }
