@@ -20,7 +20,6 @@ mod key_file;
 mod kind;
 mod node_leg;
 mod options;
-mod pin;
 mod possession;
 mod principal;
 mod public_key;
@@ -29,9 +28,6 @@ mod refusal;
 mod sealing;
 mod text;
 mod tls;
-mod tls_client;
-mod tls_client_key;
-mod tls_key;
 mod token;
 mod trust;
 mod verify;
@@ -50,7 +46,6 @@ pub use key_file::{KeyFileError, create_key_file};
 pub use kind::{CaKind, KeyAlgorithm, UnknownCaKind};
 pub use node_leg::{MAX_NODE_LEG_LIFETIME, NodeLegCredential, NodeLegRequest};
 pub use options::{BotInstance, Permits};
-pub use pin::{CaPin, PinError};
 pub use possession::{ProofError, Statement};
 pub use principal::{MAX_PRINCIPAL_LENGTH, MAX_PRINCIPALS, PrincipalError, check_principal};
 pub use public_key::{MAX_RSA_BITS, MIN_RSA_BITS, PublicKey, PublicKeyError};
@@ -58,8 +53,10 @@ pub use random::RandomFailed;
 pub use refusal::CertificateRefusal;
 pub use sealing::{Passphrase, SealError, SealRecord, SealSource, SealedSecret, SealingKey};
 pub use text::printable;
-pub use tls::{MAX_SERVER_LIFETIME, SealedTlsCa, ServerCertificate, TlsCa, TlsError, certificate_validity};
-pub use tls_client::{ClientCertificateRequest, ClientIdentity, IssuedClientCertificate};
+pub use tls::{
+    ClientCertificateRequest, ClientIdentity, IssuedClientCertificate, MAX_SERVER_LIFETIME, SealedTlsCa,
+    ServerCertificate, TlsCa, TlsError, certificate_validity,
+};
 pub use token::{Token, TokenDigest, TokenError, TokenKind};
 pub use trust::TrustedSet;
 pub use verify::{

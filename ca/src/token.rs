@@ -11,7 +11,6 @@ use zeroize::Zeroizing;
 
 use crate::random::{self, RandomFailed};
 
-const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 /// Characters of 128 bits in base62.
 const LENGTH: usize = 22;
 
@@ -54,7 +53,7 @@ pub struct Token {
 impl Token {
     /// A fresh token of 128 random bits.
     pub fn generate(kind: TokenKind) -> Result<Self, RandomFailed> {
-        let secret = Zeroizing::new(base62(u128::from_be_bytes(*random::bytes::<16>()?)));
+        let secret = digits(u128::from_be_bytes(*random::bytes::<16>()?));
         Ok(Self { kind, secret })
     }
 
@@ -122,12 +121,13 @@ impl PartialEq for TokenDigest {
 
 impl Eq for TokenDigest {}
 
-fn base62(mut number: u128) -> [u8; LENGTH] {
-    let mut text = [b'0'; LENGTH];
-    for digit in text.iter_mut().rev() {
-        let index = usize::try_from(number % 62).unwrap_or_default();
-        *digit = ALPHABET.get(index).copied().unwrap_or(b'0');
-        number /= 62;
+/// In 22 digits, the highest first.
+fn digits(number: u128) -> Zeroizing<[u8; LENGTH]> {
+    let mut text = Zeroizing::new([b'0'; LENGTH]);
+    let mut short = Zeroizing::new([0; LENGTH]);
+    let length = base62::encode_bytes(number, &mut *short).unwrap_or_default();
+    if let (Some(end), Some(digits)) = (text.get_mut(LENGTH - length..), short.get(..length)) {
+        end.copy_from_slice(digits);
     }
     text
 }

@@ -8,9 +8,7 @@ use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert};
 use x509_parser::prelude::{FromDer as _, GeneralName, X509Certificate};
 
 use super::{CLOCK_SKEW, MAX_USER_LIFETIME, Verified};
-use crate::tls::TlsError;
-use crate::tls_client::ClientIdentity;
-use crate::tls_client_key::ClientPublicKey;
+use crate::tls::{ClientIdentity, ClientPublicKey, TlsError};
 
 /// `id-kp-clientAuth` (RFC 5280 section 4.2.1.12), the content of its DER encoding.
 const CLIENT_AUTH: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 2];

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use mezite_ca::{CaPin, ClientCertificateRequest, ClientIdentity, ServerCertificate, TlsCa, TlsError};
+use mezite_ca::{ClientCertificateRequest, ClientIdentity, ServerCertificate, TlsCa, TlsError};
 use p256::pkcs8::{EncodePrivateKey as _, EncodePublicKey as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
 use rustls::server::WebPkiClientVerifier;
@@ -187,27 +187,8 @@ fn names_and_keys_that_cannot_be_certified() {
 }
 
 #[test]
-fn the_pin_is_of_the_key_and_is_written_as_text() {
+fn what_clients_pin_is_the_key_of_the_certificate() {
     let ca = ca();
-    let pin = ca.pin();
-    let text = pin.to_string();
-    assert_eq!(text.len(), 7 + 64);
-    assert_eq!(text.parse(), Ok(pin));
-    assert_eq!(CaPin::of_certificate(ca.certificate()), Ok(pin));
     let (_, certificate) = X509Certificate::from_der(ca.certificate()).unwrap();
-    assert_eq!(CaPin::of_spki(certificate.public_key().raw), pin);
-    let upper = format!("sha256:{}", text.strip_prefix("sha256:").unwrap().to_uppercase());
-    assert_eq!(upper.parse(), Ok(pin));
-    for wrong in [
-        "",
-        "sha256:",
-        &text[1..],
-        &text[..70],
-        &format!("{text}0"),
-        &text.replace("sha256", "sha1"),
-        "sha256:+f",
-    ] {
-        assert!(wrong.parse::<CaPin>().is_err(), "{wrong}");
-    }
-    assert!(CaPin::of_certificate(b"no certificate").is_err());
+    assert_eq!(certificate.public_key().raw, ca.public_key());
 }

@@ -9,7 +9,6 @@ use sha2::{Digest as _, Sha256};
 
 use crate::Invalid;
 
-const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 /// How many digits 128 bits have in base 62.
 const SUFFIX_LENGTH: usize = 22;
 
@@ -45,14 +44,7 @@ impl CaPin {
 
     /// The first half in base 62, as it stands behind the dot of a token.
     pub fn suffix(&self) -> String {
-        let mut number = u128::from_be_bytes(self.half());
-        let mut digits = [b'0'; SUFFIX_LENGTH];
-        for digit in digits.iter_mut().rev() {
-            let index = usize::try_from(number % 62).unwrap_or_default();
-            *digit = DIGITS.get(index).copied().unwrap_or(b'0');
-            number /= 62;
-        }
-        digits.iter().map(|digit| char::from(*digit)).collect()
+        format!("{:0>SUFFIX_LENGTH$}", base62::encode(u128::from_be_bytes(self.half())))
     }
 
     /// The pin behind the dot of a token.
@@ -61,11 +53,9 @@ impl CaPin {
         if text.len() != SUFFIX_LENGTH {
             return Err(invalid());
         }
-        let number = text.bytes().try_fold(0u128, |number, byte| {
-            let digit = DIGITS.iter().position(|digit| *digit == byte)?;
-            number.checked_mul(62)?.checked_add(digit as u128)
-        });
-        Ok(Self::Half(number.ok_or_else(invalid)?.to_be_bytes()))
+        // An empty number is none to the decoder, and leading zeros are nothing.
+        let number = base62::decode(text).map_err(|_| invalid())?;
+        Ok(Self::Half(number.to_be_bytes()))
     }
 
     fn half(&self) -> [u8; 16] {

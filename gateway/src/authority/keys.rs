@@ -144,7 +144,10 @@ impl Keys {
             .put(Keyspace::Meta, SEAL, stored(&record))
             .put(Keyspace::Keys, &active(CaKind::Tls), stored(&keys.tls.seal(&sealing)?))
             .put(Keyspace::Keys, GATEWAY.as_bytes(), stored(&SealedHostKey::seal(&keys.gateway, &sealing)?))
-            .audit(created(CaKind::Tls).with("pin", keys.tls.pin().to_string()));
+            .audit(
+                created(CaKind::Tls)
+                    .with("pin", mezite_api::CaPin::of_spki(keys.tls.public_key()).to_string()),
+            );
         for key in [&keys.user, &keys.openssh, &keys.host] {
             let event = created(key.kind())
                 .with("algorithm", key.algorithm().as_str())

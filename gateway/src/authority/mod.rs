@@ -9,10 +9,10 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use mezite_actors::{Actor, Addr, AskError, Context, Kind, Rank, Reply, Supervisor};
-use mezite_api::{Login, NodeName, UserName};
+use mezite_api::{CaPin, Login, NodeName, UserName};
 use mezite_ca::{
-    CaKind, CaPin, ExportForm, IssueError, KeyAlgorithm, MAX_NODE_LEG_LIFETIME, NodeLegCredential,
-    NodeLegRequest, Permits, ServerCertificate, TlsError, TrustedSet, export,
+    CaKind, ExportForm, IssueError, KeyAlgorithm, MAX_NODE_LEG_LIFETIME, NodeLegCredential, NodeLegRequest,
+    Permits, ServerCertificate, TlsError, TrustedSet, export,
 };
 use mezite_store::{Batch, CommitError, Store};
 use rustls::pki_types::CertificateDer;
@@ -111,7 +111,7 @@ impl Authority {
     /// Opens the cluster's keys, or makes them where the store is new, and starts the actor. Blocks.
     pub fn start(supervisor: &Supervisor, store: &Store, config: &Config) -> Result<Self, KeysError> {
         let keys = Arc::new(Keys::open_or_create(store, config)?);
-        let (tls_pem, tls_pin) = (keys.tls.pem().into(), keys.tls.pin());
+        let (tls_pem, tls_pin) = (keys.tls.pem().into(), CaPin::of_spki(keys.tls.public_key()));
         let tls_certificate = keys.tls.certificate().clone();
         let cursor_key = CursorKey::derive(&keys.gateway.to_bytes()?);
         let (own_names, algorithm) = (config.public_addr.clone(), config.key_algorithm);
@@ -294,4 +294,4 @@ impl Actor for Signer {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

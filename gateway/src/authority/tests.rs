@@ -55,8 +55,9 @@ fn key() -> PublicKey {
         .unwrap()
 }
 
-fn order() -> UserCertificateOrder {
-    let issuance = Issuance {
+/// What a plain role lets a certificate have.
+pub(crate) fn issuance() -> Issuance {
+    Issuance {
         logins: vec![Login::parse("ubuntu").unwrap()],
         max_session_ttl: Duration::from_hours(1),
         pin_source_ip: false,
@@ -65,13 +66,16 @@ fn order() -> UserCertificateOrder {
         x11_forwarding: false,
         port_forwarding: false,
         listed_forwarding: false,
-    };
+    }
+}
+
+fn order() -> UserCertificateOrder {
     UserCertificateOrder {
         user: UserName::parse("alice").unwrap(),
         bot: None,
         key: key(),
         tls_key: None,
-        issuance,
+        issuance: issuance(),
         ttl: Some(Duration::from_mins(10)),
         source: None,
         actor: "0".into(),

@@ -18,7 +18,7 @@ use crate::holder::Holder;
 /// A token as the gateway with this CA would print it.
 fn token_with_pin(ca: &TlsCa) -> String {
     let token = Token::generate(TokenKind::Bot).unwrap();
-    format!("{}.{}", *token.secret(), CaPin::Whole(*ca.pin().as_bytes()).suffix())
+    format!("{}.{}", *token.secret(), CaPin::of_spki(ca.public_key()).suffix())
 }
 
 /// A server with a certificate of a CA of its own: what it is told comes out of the channel.

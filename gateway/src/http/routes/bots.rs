@@ -5,7 +5,7 @@ use std::sync::Arc;
 use mezite_access::{Resource, Verb};
 use mezite_actors::blocking;
 use mezite_api::bot::{Bot, BotLock, BotTokenIssued, BotUnlock};
-use mezite_api::{CaPin, Problem, ProblemCode, UserName};
+use mezite_api::{Problem, ProblemCode, UserName};
 use mezite_ca::ClientIdentity;
 use zeroize::Zeroizing;
 
@@ -177,7 +177,7 @@ fn holder(client: &TlsClient) -> Result<Holder, Problem> {
 }
 
 fn issued(shared: &Shared, bot: Bot, token: &FreshToken) -> BotTokenIssued {
-    let pin = CaPin::Whole(*shared.authority.tls_pin().as_bytes());
+    let pin = shared.authority.tls_pin();
     let printed = Zeroizing::new(format!("{}.{}", *token.token.secret(), pin.suffix()));
     let expires = token.record.expires;
     BotTokenIssued { bot, token: printed.into(), expires, auth_server: auth_server(shared) }

@@ -2,13 +2,13 @@
 
 use std::time::SystemTime;
 
-use mezite_access::Issuance;
-use mezite_api::{Login, UserName};
+use mezite_api::UserName;
 use mezite_ca::{BotInstance, ClientTrust, PublicKey, verify_client_certificate};
 use p256::pkcs8::EncodePublicKey as _;
 
 use super::*;
 use crate::authority::UserCertificateOrder;
+use crate::authority::tests::issuance;
 use crate::http::caller::TlsClient;
 use crate::http::route::Access;
 
@@ -18,22 +18,12 @@ impl Scene {
     /// Who holds a client certificate that the authority has made now.
     fn holder(&self, user: &str, bot: Option<BotInstance>, ttl: Duration) -> Caller {
         let key = p256::SecretKey::from_slice(&[9; 32]).unwrap().public_key();
-        let issuance = Issuance {
-            logins: vec![Login::parse("ubuntu").unwrap()],
-            max_session_ttl: Duration::from_hours(1),
-            pin_source_ip: false,
-            pty: true,
-            forward_agent: false,
-            x11_forwarding: false,
-            port_forwarding: false,
-            listed_forwarding: false,
-        };
         let order = UserCertificateOrder {
             user: UserName::parse(user).unwrap(),
             bot,
             key: PublicKey::from_key_data(ssh_key::PublicKey::from_openssh(KEY).unwrap().key_data()).unwrap(),
             tls_key: Some(key.to_public_key_der().unwrap().as_bytes().to_vec()),
-            issuance,
+            issuance: issuance(),
             ttl: Some(ttl),
             source: None,
             actor: "0".into(),

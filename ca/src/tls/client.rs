@@ -1,11 +1,16 @@
 //! Client certificates: whose they are, and for which key.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use rcgen::{DnType, ExtendedKeyUsagePurpose, SanType};
 use rustls_pki_types::CertificateDer;
+use sha2::{Digest as _, Sha256};
 
+use super::params::{leaf_params, serial_number};
+use super::{ClientPublicKey, TlsCa, TlsError};
+use crate::random;
 use crate::text::printable;
-use crate::tls::TlsError;
+use crate::verify::MAX_USER_LIFETIME;
 
 /// Whose a client certificate is. It stands in the certificate as one URI, the only field that is believed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,6 +112,28 @@ pub struct IssuedClientCertificate {
     pub serial: u64,
     /// SHA-256 of its public key, as verification gives it.
     pub key_digest: [u8; 32],
+}
+
+impl TlsCa {
+    /// Issues a client certificate: `CN` the user, `O` the kind, and a URI that says whose it is.
+    pub fn client_certificate(
+        &self,
+        request: &ClientCertificateRequest<'_>,
+        now: SystemTime,
+    ) -> Result<IssuedClientCertificate, TlsError> {
+        request.identity.check()?;
+        let key = ClientPublicKey::from_spki(request.public_key)?;
+        let mut params = leaf_params(now, request.lifetime, MAX_USER_LIFETIME)?;
+        let serial = random::serial()?;
+        params.serial_number = Some(serial_number(serial));
+        params.distinguished_name.push(DnType::OrganizationName, request.identity.kind());
+        params.distinguished_name.push(DnType::CommonName, request.identity.name());
+        let uri = request.identity.uri(&self.cluster).try_into()?;
+        params.subject_alt_names = vec![SanType::URI(uri)];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        let der = params.signed_by(&key, &self.issuer)?.der().clone();
+        Ok(IssuedClientCertificate { der, serial, key_digest: Sha256::digest(request.public_key).into() })
+    }
 }
 
 #[cfg(test)]

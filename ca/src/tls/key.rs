@@ -8,8 +8,8 @@ use rcgen::{PKCS_ECDSA_P256_SHA256, PublicKeyData, SignatureAlgorithm};
 use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use zeroize::Zeroizing;
 
+use super::TlsError;
 use crate::random::{self, RandomFailed};
-use crate::tls::TlsError;
 
 /// A P-256 key pair in the form that `rcgen` signs with.
 pub(crate) struct TlsKey {

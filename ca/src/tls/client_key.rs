@@ -5,7 +5,7 @@ use x509_parser::oid_registry::{OID_EC_P256, OID_KEY_TYPE_EC_PUBLIC_KEY, OID_SIG
 use x509_parser::prelude::FromDer as _;
 use x509_parser::x509::SubjectPublicKeyInfo;
 
-use crate::tls::TlsError;
+use super::TlsError;
 
 /// A client's public key, of an accepted type.
 pub(crate) struct ClientPublicKey {
