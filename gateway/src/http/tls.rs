@@ -101,28 +101,32 @@ impl Tls {
                 let (watched, loaded) = blocking::run(move || watched.look()).await;
                 watch = Some(watched);
                 if let Some(loaded) = loaded {
-                    self.take(loaded, &auditor);
+                    self.take(loaded, &auditor).await;
                 }
             }
         }
     }
 
-    fn take(&self, loaded: Result<CertifiedKey, CertificateFileError>, auditor: &Auditor) {
+    /// The event is on disk before a new certificate is shown; without it the last good one stays.
+    async fn take(&self, loaded: Result<CertifiedKey, CertificateFileError>, auditor: &Auditor) {
         let event = AuditEntry::new("gateway.certificate").with("actor", GATEWAY);
-        auditor.note(match loaded {
-            Ok(pair) => {
-                self.certificates.set_operator(pair);
-                log::info!("read the TLS certificate again");
-                event.with("outcome", "ok")
-            }
+        match loaded {
+            Ok(pair) => match auditor.record(event.with("outcome", "ok")).await {
+                Ok(()) => {
+                    self.certificates.set_operator(pair);
+                    log::info!("read the TLS certificate again");
+                }
+                Err(error) => log::error!(error:%; "the new TLS certificate is not taken: no audit"),
+            },
             Err(error) => {
                 log::error!(error:%; "the TLS certificate is not taken; the last good one stays");
-                event
+                let event = event
                     .with("outcome", "failed")
                     .with("file", error.path.display().to_string())
-                    .with("reason", mezite_api::escape(error.fault.to_string()))
+                    .with("reason", mezite_api::escape(error.fault.to_string()));
+                auditor.note(event);
             }
-        });
+        }
     }
 
     /// What the certificate says that the client has shown in a handshake; nothing where it has shown none.
