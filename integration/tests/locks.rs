@@ -229,9 +229,10 @@ fn hostile_092_nothing_starts_after_a_lock_however_close_they_are() {
     run(scene.route().ssh::<&str>(&[]).arg("true")).assert_ok();
 }
 
-#[test]
-fn hostile_092_lock_made_while_somebody_is_on_the_way_in_cuts_on_arrival() {
-    let mut scene = Scene::start();
+/// Does something about alice while she is dialled to a node that is slow to let her in, so that everything is decided
+/// and nobody asks again before the session; she is cut on arrival with this line, for this reason.
+#[track_caller]
+fn cut_on_arrival(scene: &Scene, change: &[&str], line: &str, reason: &str) {
     let key = any_key();
     let (let_in, is_let_in) = mpsc::channel();
     let is_let_in = Mutex::new(is_let_in);
@@ -240,17 +241,44 @@ fn hostile_092_lock_made_while_somebody_is_on_the_way_in_cuts_on_arrival() {
         is_let_in.lock().unwrap().recv().unwrap();
         transport.send(&[msg::USERAUTH_SUCCESS]);
     });
-    node.add_to(&scene, "slow", Some(key.public_key()));
-    let route = scene.client.route(Way::Direct, scene.login, "slow");
-    let mut ssh = scene.run_beside("ssh", route.ssh::<&str>(&[]).arg("true"));
-    // It is dialled, so everything is decided: nobody asks again before the session.
+    let name = format!("slow-{reason}");
+    node.add_to(scene, &name, Some(key.public_key()));
+    let route = scene.client.route(Way::Direct, scene.login, &name);
+    let mut ssh = scene.run_beside(&name, route.ssh::<&str>(&[]).arg("true"));
     eventually("the dial", || (node.connections() == 1).then_some(()));
-    scene.mezctl.ok(&["locks", "add", "--user=alice", "--message=late"]);
+    scene.mezctl.ok(change);
     let_in.send(()).unwrap();
     assert_eq!(ssh.wait().code(), Some(255));
-    assert!(ssh.log().contains("mezite: disconnected: locked: late."), "{}", ssh.log());
+    assert!(ssh.log().contains(&format!("mezite: disconnected: {line}.")), "{}", ssh.log());
     assert_eq!(node.heard(msg::CHANNEL_OPEN), 0);
-    assert_one_event(&scene, "connection.close", &[("node", "slow"), ("reason", "lock")]);
+    assert_one_event(scene, "connection.close", &[("node", &name), ("reason", reason)]);
+}
+
+#[test]
+fn hostile_092_lock_made_while_somebody_is_on_the_way_in_cuts_on_arrival() {
+    let mut scene = Scene::start();
+    cut_on_arrival(&scene, &["locks", "add", "--user=alice", "--message=late"], "locked: late", "lock");
     unlocked(&scene, || ());
     scene.assert_alive();
+}
+
+#[test]
+fn who_is_disabled_or_removed_is_cut_at_once_and_on_arrival() {
+    let mut scene = Scene::start();
+    let live = |name: &str| {
+        let mut shell = scene.run_beside(name, &mut scene.route().ssh::<&str>(&[]));
+        shell.say(b"echo up\n");
+        assert_eq!(shell.line(), "up");
+        shell
+    };
+    let mut shell = live("live-disabled");
+    cut_on_arrival(&scene, &["users", "update", "alice", "--disable"], "this user was disabled", "disabled");
+    assert_eq!(shell.wait().code(), Some(255));
+    assert!(shell.log().contains("mezite: disconnected: this user was disabled."), "{}", shell.log());
+    scene.mezctl.ok(&["users", "update", "alice", "--enable"]);
+    let mut shell = live("live-removed");
+    cut_on_arrival(&scene, &["users", "rm", "alice"], "this user was removed", "removed");
+    assert_eq!(shell.wait().code(), Some(255));
+    assert!(shell.log().contains("mezite: disconnected: this user was removed."), "{}", shell.log());
+    scene.gateway.assert_alive();
 }

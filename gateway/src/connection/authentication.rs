@@ -41,6 +41,7 @@ impl Entered {
     pub(super) fn holding(&self, origin: &Origin) -> Holding {
         Holding {
             user: self.grant.user.name.clone(),
+            user_id: self.grant.user.id,
             instance: self.asked.subject.bot.map(|shown| shown.instance),
             login: self.grant.login.clone(),
             node: self.grant.node.id(),

@@ -73,13 +73,6 @@ impl Connections {
         let cut = Cut { reason, line: line.to_owned() };
         self.with(|all| all.values_mut().for_each(|entry| entry.cut(cut.clone())));
     }
-
-    /// Cuts all of a user.
-    pub(crate) fn cut_user(&self, user: &UserName, reason: &'static str, line: &str) {
-        let cut = Cut { reason, line: line.to_owned() };
-        let theirs = |entry: &&mut Entry| entry.holding.user == *user;
-        self.with(|all| all.values_mut().filter(theirs).for_each(|entry| entry.cut(cut.clone())));
-    }
 }
 
 impl Entry {

@@ -1,4 +1,4 @@
-//! Locks on what lives: the inventory says whom one is about, and those are cut.
+//! What lives and may not any more: the inventory says which it is, by locks or because a user is gone, and that is cut.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,7 @@ pub const LOCKS: Kind = Kind { name: "locks", rank: Rank::Recorder, capacity: 1 
 /// Before the inventory is asked again that did not answer.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Cuts what locks are about, until it is stopped. Where it fails the gateway stops: locks must hold.
+/// Cuts what may not live any more, until it is stopped. Where it fails the gateway stops: locks must hold.
 pub async fn enforce(services: Arc<Services>, changes: LockWatch, stop: Stop) {
     let work = std::panic::AssertUnwindSafe(services.clone().follow(changes)).catch_unwind();
     if let Either::Left(ended) = race(work, stop.drain.wait()).await {
@@ -31,31 +31,31 @@ pub async fn enforce(services: Arc<Services>, changes: LockWatch, stop: Stop) {
 impl Services {
     async fn follow(self: Arc<Self>, mut changes: LockWatch) {
         while changes.changed().await.is_some() {
-            while let Err(error) = self.cut_locked(self.connections.holdings()).await {
-                log::error!(error:%; "it is not known whom a lock is about");
+            while let Err(error) = self.cut_lost(self.connections.holdings()).await {
+                log::error!(error:%; "it is not known which connections must end");
                 time::sleep(PAUSE).await;
             }
         }
     }
 
-    /// Cuts a connection that has just come to live, where a lock was made while it was on its way.
-    pub(super) async fn cut_if_locked(&self, id: Uuid, holding: Holding) {
-        if let Err(error) = self.cut_locked(vec![(id, holding)]).await {
-            self.cut_by_lock(id, &Refusal::Unavailable(error.to_string()));
+    /// Cuts a connection that has just come to live, where that has changed while it was on its way.
+    pub(super) async fn cut_if_lost(&self, id: Uuid, holding: Holding) {
+        if let Err(error) = self.cut_lost(vec![(id, holding)]).await {
+            self.cut_for(id, &Refusal::Unavailable(error.to_string()));
         }
     }
 
-    async fn cut_locked(
+    async fn cut_lost(
         &self,
         connections: Vec<(Uuid, Holding)>,
     ) -> Result<(), crate::inventory::InventoryError> {
-        for (id, refusal) in self.inventory.locked(connections).await? {
-            self.cut_by_lock(id, &refusal);
+        for (id, refusal) in self.inventory.lost(connections).await? {
+            self.cut_for(id, &refusal);
         }
         Ok(())
     }
 
-    fn cut_by_lock(&self, id: Uuid, refusal: &Refusal) {
-        self.connections.cut(id, Cut { reason: "lock", line: refusal.cut_line() });
+    fn cut_for(&self, id: Uuid, refusal: &Refusal) {
+        self.connections.cut(id, Cut { reason: refusal.cut_reason(), line: refusal.cut_line() });
     }
 }

@@ -154,7 +154,7 @@ impl Services {
         };
         let holding = entered.holding(&origin);
         let live = self.connections.enter(origin.id, holding.clone());
-        self.cut_if_locked(origin.id, holding).await;
+        self.cut_if_lost(origin.id, holding).await;
         let opened = events::Opened::new(&origin, &entered, &leg);
         let mut sight = Sight::new(&entered);
         sight.keep(&self);

@@ -34,11 +34,14 @@ pub struct AccessRequest {
     pub node: NodeRef,
 }
 
-/// What a connection that lives is held by: a lock on any of it cuts the connection.
+/// What a connection that lives is held by: a lock on any of it cuts the connection, and so does the end of its user or
+/// instance.
 #[derive(Debug, Clone)]
 pub struct Holding {
     /// Who.
     pub user: UserName,
+    /// And the identity: who is made later under the name is another one.
+    pub user_id: Uuid,
     /// Where that is a bot: by which instance.
     pub instance: Option<Uuid>,
     /// As which local account.
@@ -150,6 +153,16 @@ impl Refusal {
         }
     }
 
+    /// Why a connection is cut by it, for audit events.
+    pub fn cut_reason(&self) -> &'static str {
+        match self {
+            Self::UnknownUser | Self::OtherUser => "removed",
+            Self::Disabled => "disabled",
+            Self::Generation => "revoked",
+            _ => "lock",
+        }
+    }
+
     /// What the person reads whose connection it cuts.
     pub fn cut_line(&self) -> String {
         match self {
@@ -157,6 +170,13 @@ impl Refusal {
                 format!("disconnected: locked: {}. Ask an administrator", escape(message))
             }
             Self::Locked(None) => "disconnected: locked. Ask an administrator".into(),
+            Self::UnknownUser | Self::OtherUser => {
+                "disconnected: this user was removed. Ask an administrator".into()
+            }
+            Self::Disabled => "disconnected: this user was disabled. Ask an administrator".into(),
+            Self::Generation => {
+                "disconnected: this instance of the bot was revoked. Give it a new join token".into()
+            }
             _ => "disconnected: the gateway cannot tell whether you are locked. Try again later".into(),
         }
     }

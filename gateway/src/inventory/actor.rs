@@ -23,7 +23,7 @@ pub(super) enum Message {
     Issuance(UserName, Option<IpAddr>, Reply<Result<Issuance, Refusal>>),
     BotIssuance(UserName, IpAddr, Option<Uuid>, Reply<Result<(Arc<User>, Issuance), Refusal>>),
     Permits(Subject, Resource, Verb, Reply<Result<bool, Refusal>>),
-    Locked(Vec<(Uuid, Holding)>, Reply<Result<Vec<(Uuid, Refusal)>, InventoryError>>),
+    Lost(Vec<(Uuid, Holding)>, Reply<Result<Vec<(Uuid, Refusal)>, InventoryError>>),
 }
 
 /// Decides from memory, and from the store where it is about nodes.
@@ -85,8 +85,8 @@ impl Actor for Decider {
             Message::Issuance(user, source, reply) => {
                 reply.answer(self.decide(|view| view.issuance(&user, source)));
             }
-            Message::Locked(connections, reply) => {
-                reply.answer(self.view().map(|view| view.locked(connections)));
+            Message::Lost(connections, reply) => {
+                reply.answer(self.view().map(|view| view.lost(connections)));
             }
             Message::BotIssuance(bot, source, instance, reply) => {
                 reply.answer(self.decide(|view| view.bot_issuance(&bot, source, instance)));

@@ -12,14 +12,18 @@ use uuid::Uuid;
 
 use super::{Inventory, InventoryError, Operator, record};
 
-/// Tells when a lock has changed, or whom it is about.
+/// Tells when a lock has changed, or whom it is about, or when an instance of a bot is gone.
 pub struct LockWatch(Watch);
 
 impl LockWatch {
     /// Ready after such a change, or where some may have been missed; `None` once the store is closed.
     pub async fn changed(&mut self) -> Option<()> {
         let concerns = |change: &Result<Arc<Change>, Lagged>| match change {
-            Ok(change) => matches!(change.keyspace, Keyspace::Locks | Keyspace::Users),
+            Ok(change) => match change.keyspace {
+                Keyspace::Locks | Keyspace::Users => true,
+                Keyspace::Instances => change.value.is_none(),
+                _ => false,
+            },
             Err(Lagged { .. }) => true,
         };
         while !concerns(&self.0.next().await?) {}

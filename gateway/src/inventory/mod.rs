@@ -128,15 +128,16 @@ impl Inventory {
         }
     }
 
-    /// Those of the connections that live which a lock is about, each with what is to be said.
+    /// Those of the connections that live which may not any more, each with the reason: a lock is about it, or its user
+    /// or instance is gone or disabled.
     ///
     /// # Errors
     /// Nobody answers, or the store cannot be read: nothing is known then.
-    pub async fn locked(
+    pub async fn lost(
         &self,
         connections: Vec<(Uuid, Holding)>,
     ) -> Result<Vec<(Uuid, Refusal)>, InventoryError> {
-        self.addr.ask(|reply| Message::Locked(connections, reply), ASK_TIME).await?
+        self.addr.ask(|reply| Message::Lost(connections, reply), ASK_TIME).await?
     }
 
     async fn decision<R>(

@@ -11,10 +11,11 @@ use mezite_access::{
 use mezite_api::explain::Explanation;
 use mezite_api::user::UserKind;
 use mezite_api::{Labels, LockTarget, Login, Node, NodeRef, Target, User, UserName};
-use mezite_store::{ReadError, Store};
+use mezite_store::{Keyspace, ReadError, Store};
 use uuid::Uuid;
 
 use super::access::{AccessRequest, Grant, Holding, Refusal, Subject};
+use super::bots::instance_key;
 use super::memory::{Memory, UserEntry};
 use super::{InventoryError, index};
 
@@ -162,25 +163,41 @@ impl View<'_> {
         self.check_locks(|target| is_about(target, user, source))
     }
 
-    /// Those that a lock is about. A user who is gone has no roles, but still a name.
-    pub(super) fn locked(&self, connections: Vec<(Uuid, Holding)>) -> Vec<(Uuid, Refusal)> {
-        let locked = |(id, held): (Uuid, Holding)| {
-            let user = self.memory.user(&held.user).map(|entry| &entry.user);
-            let checked = self.check_locks(|target| match target {
-                LockTarget::User(name) => *name == held.user,
-                LockTarget::Login(login) => *login == held.login,
-                LockTarget::Node(node) => *node == held.node,
-                LockTarget::Bot(name) => held.instance.is_some() && *name == held.user,
-                LockTarget::Instance(instance) => held.instance == Some(*instance),
-                LockTarget::Session(session) => held.sessions.contains(session),
-                other => match user {
-                    Some(user) => is_about(other, user, Some(held.source)),
-                    None => is_source(other, held.source),
-                },
-            });
-            Some((id, checked.err()?))
-        };
-        connections.into_iter().filter_map(locked).collect()
+    /// Those that may not live any more, and why.
+    pub(super) fn lost(&self, connections: Vec<(Uuid, Holding)>) -> Vec<(Uuid, Refusal)> {
+        let lost = |(id, held): (Uuid, Holding)| Some((id, self.check_holding(&held).err()?));
+        connections.into_iter().filter_map(lost).collect()
+    }
+
+    fn check_holding(&self, held: &Holding) -> Result<(), Refusal> {
+        let user = self.memory.user(&held.user).map(|entry| &*entry.user);
+        self.check_locks(|target| match target {
+            LockTarget::User(name) => *name == held.user,
+            LockTarget::Login(login) => *login == held.login,
+            LockTarget::Node(node) => *node == held.node,
+            LockTarget::Bot(name) => held.instance.is_some() && *name == held.user,
+            LockTarget::Instance(instance) => held.instance == Some(*instance),
+            LockTarget::Session(session) => held.sessions.contains(session),
+            other => match user {
+                Some(user) => is_about(other, user, Some(held.source)),
+                None => is_source(other, held.source),
+            },
+        })?;
+        match user {
+            None => Err(Refusal::UnknownUser),
+            Some(user) if user.id != held.user_id => Err(Refusal::OtherUser),
+            Some(user) if user.disabled => Err(Refusal::Disabled),
+            Some(_) => held.instance.map_or(Ok(()), |instance| self.check_lineage(&held.user, instance)),
+        }
+    }
+
+    /// Refuses an instance that is no more.
+    fn check_lineage(&self, bot: &UserName, instance: Uuid) -> Result<(), Refusal> {
+        match self.store.get(Keyspace::Instances, &instance_key(bot, instance)) {
+            Ok(Some(_)) => Ok(()),
+            Ok(None) => Err(Refusal::Generation),
+            Err(error) => Err(Refusal::Unavailable(error.to_string())),
+        }
     }
 
     fn check_locks(&self, concerns: impl Fn(&LockTarget) -> bool) -> Result<(), Refusal> {

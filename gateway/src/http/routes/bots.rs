@@ -109,7 +109,6 @@ async fn remove(services: Arc<Services>, operator: Operator, request: Request) -
     let (bot, wanted) = (named(&request)?, request.revision(None)?);
     let removed = services.inventory.remove_bot(&operator, &bot, wanted.revision).await;
     removed.map_err(|error| wanted.unmet(error.into()))?;
-    services.connections.cut_user(&bot, "removed", "disconnected: this bot was removed");
     Ok(Response::no_content())
 }
 
@@ -122,12 +121,7 @@ async fn instances(services: Arc<Services>, _: Operator, request: Request) -> An
 
 async fn rotate(services: Arc<Services>, operator: Operator, request: Request) -> Answer {
     let (name, rotate): (_, mezite_api::bot::TokenRotate) = (named(&request)?, request.json()?);
-    let revoke = rotate.revoke;
     let (bot, token) = services.inventory.rotate_token(&operator, &name, rotate).await?;
-    if revoke {
-        let line = "disconnected: the instances of this bot were revoked";
-        services.connections.cut_user(&name, "revoked", line);
-    }
     Ok(Response::json(201, &issued(&services.shared, bot, &token)))
 }
 

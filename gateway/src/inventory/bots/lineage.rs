@@ -56,7 +56,7 @@ impl Inventory {
 
     /// One instance, with the revision of its record.
     pub fn instance(&self, bot: &UserName, id: Uuid) -> Result<Option<(Instance, Revision)>, InventoryError> {
-        let key = key(bot, id);
+        let key = instance_key(bot, id);
         let stored = self.store.get(Keyspace::Instances, &key)?;
         stored.map(|stored| read(&String::from_utf8_lossy(&key), &stored)).transpose()
     }
@@ -70,7 +70,7 @@ impl Inventory {
         events: Vec<AuditEntry>,
         forget: Timestamp,
     ) -> Result<(), InventoryError> {
-        let key = key(&instance.bot, instance.id);
+        let key = instance_key(&instance.bot, instance.id);
         let mut batch = token
             .spend(used, Batch::new())
             .require(Keyspace::Users, instance.bot.as_str().as_bytes(), Precondition::Present)
@@ -100,7 +100,7 @@ impl Inventory {
         revision: Revision,
         events: Vec<AuditEntry>,
     ) -> Result<(), InventoryError> {
-        let key = key(&instance.bot, instance.id);
+        let key = instance_key(&instance.bot, instance.id);
         let batch = Batch::new().require(Keyspace::Instances, &key, Precondition::Revision(revision)).put(
             Keyspace::Instances,
             &key,
@@ -184,7 +184,8 @@ pub(super) fn read(key: &str, stored: &Versioned) -> Result<(Instance, Revision)
     Ok((record::read("instance", &escape(key), stored, right)?, stored.revision))
 }
 
-fn key(bot: &UserName, id: Uuid) -> Vec<u8> {
+/// The key of an instance.
+pub(in crate::inventory) fn instance_key(bot: &UserName, id: Uuid) -> Vec<u8> {
     format!("{bot}/{}", id.hyphenated()).into_bytes()
 }
 

@@ -21,6 +21,7 @@ use super::{Inventory, InventoryError, Operator, record};
 
 pub use instance::{Instance, Pair, Pending, Serial, Shown, Standing};
 pub use lineage::BotTerms;
+pub(super) use lineage::instance_key;
 
 /// The most instances of a bot that are listed, or removed with it.
 const MAX_INSTANCES: usize = 8 * 1024;
