@@ -1,14 +1,14 @@
 //! The role document: YAML in, errors with key and line out.
 
+use mezite_api::RoleName;
 use mezite_api::role::MAX_YAML_BYTES;
-use mezite_api::{RoleName, escape};
 use serde::{Deserialize, Serialize};
-use serde_saphyr::{DuplicateKeyPolicy, MergeKeyPolicy};
 
 use crate::label::LabelSelector;
 use crate::login::{DeniedLogin, LoginPattern};
 use crate::options::{JoinPermit, RoleOptions};
 use crate::rule::Rule;
+use crate::yaml::{self, YamlError};
 
 /// A role as it is written and stored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -48,6 +48,8 @@ struct RoleMetadata {
     name: RoleName,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     description: String,
+    #[serde(default, skip_serializing)]
+    revision: Option<u64>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -90,13 +92,8 @@ pub enum RoleError {
     TooLarge,
     /// Not YAML, not a role, an unknown key, a value outside its grammar, or YAML features that are refused:
     /// aliases, merge keys, duplicate keys, foreign tags, several documents.
-    #[error("line {line}: {reason}")]
-    Malformed {
-        /// The line in the document, from 1.
-        line: u64,
-        /// What is wrong there, escaped; names the key.
-        reason: String,
-    },
+    #[error(transparent)]
+    Malformed(#[from] YamlError),
 }
 
 impl Role {
@@ -105,17 +102,12 @@ impl Role {
         if text.len() > MAX_YAML_BYTES {
             return Err(RoleError::TooLarge);
         }
-        let options = serde_saphyr::options! {
-            // No anchors: no aliases. The rest of its limits fits a document of this size.
-            budget: serde_saphyr::budget! { max_anchors: 0 },
-            duplicate_keys: DuplicateKeyPolicy::Error,
-            merge_keys: MergeKeyPolicy::Error,
-            strict_booleans: true,
-            reject_unsupported_tags: true,
-            reject_tagged_field_names: true,
-            with_snippet: false,
-        };
-        serde_saphyr::from_str_with_options(text, options).map_err(|error| RoleError::from_yaml(&error))
+        Ok(yaml::parse(text)?)
+    }
+
+    /// The revision that the document was written for, which is no part of the role.
+    pub fn take_revision(&mut self) -> Option<u64> {
+        self.metadata.revision.take()
     }
 
     /// Its name.
@@ -126,14 +118,5 @@ impl Role {
     /// What it is for, in its author's words.
     pub fn description(&self) -> &str {
         &self.metadata.description
-    }
-}
-
-impl RoleError {
-    fn from_yaml(error: &serde_saphyr::Error) -> Self {
-        let line = error.location().map_or(1, |location| location.line());
-        let text = error.to_string();
-        let reason = text.rsplit_once(" at line ").map_or(text.as_str(), |(reason, _)| reason);
-        Self::Malformed { line, reason: escape(reason) }
     }
 }

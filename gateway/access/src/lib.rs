@@ -21,6 +21,7 @@ mod rule;
 #[cfg(test)]
 mod tests;
 mod trace;
+pub mod yaml;
 
 pub use built_in::{built_in_roles, is_built_in};
 pub use compiled::CompiledRole;
@@ -32,3 +33,4 @@ pub use issuance::{Issuance, issuance};
 pub use options::{ExecLimit, JoinRequirement, MfaMode, RecordMode, RoleOptions};
 pub use permits::Permits;
 pub use rule::{Resource, Verb, rules_allow};
+pub use yaml::YamlError;

@@ -30,6 +30,8 @@ pub enum Resource {
     Audit,
     /// Certificate authorities; `create` is signing.
     Ca,
+    /// Certificates for hosts.
+    HostCert,
     /// The gateway itself: its status and settings.
     Gateway,
     /// All of them.
@@ -51,6 +53,7 @@ impl Resource {
             Self::Recording => "recording",
             Self::Audit => "audit",
             Self::Ca => "ca",
+            Self::HostCert => "host_cert",
             Self::Gateway => "gateway",
             Self::Any => "*",
         }

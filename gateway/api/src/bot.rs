@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::lock::LockAdd;
-use crate::user::MAX_ROLES;
-use crate::{Invalid, LockTarget, RoleName, SecretText, UserKey, UserName, duration};
+use crate::user::{MAX_ROLES, Traits, check_logins, check_traits};
+use crate::{Invalid, LockTarget, Login, RoleName, SecretText, UserKey, UserName, duration};
 
 /// How long a certificate of a bot lives where nothing else is said.
 pub const DEFAULT_TTL: Duration = Duration::from_hours(1);
@@ -29,6 +29,12 @@ pub struct Bot {
     pub name: UserName,
     /// The roles by name.
     pub roles: Vec<RoleName>,
+    /// What `{{internal.logins}}` stands for.
+    #[serde(default)]
+    pub logins: Vec<Login>,
+    /// What `{{trait.NAME}}` stands for.
+    #[serde(default)]
+    pub traits: Traits,
     /// How long its certificates live, where the roles do not say less.
     #[serde(with = "duration::text")]
     pub ttl: Duration,
@@ -87,11 +93,54 @@ pub struct BotAdd {
 impl BotAdd {
     /// Checks what the fields alone cannot.
     pub fn check(&self) -> Result<(), Invalid> {
-        if self.roles.is_empty() || self.roles.len() > MAX_ROLES {
-            return Err(Invalid::new("roles", format!("must be 1 to {MAX_ROLES}")));
-        }
+        check_bot_roles(&self.roles)?;
         check_token_ttl(self.token_ttl)
     }
+}
+
+/// Asks for a bot to be made or replaced as it is described, without a join token: one that is there stays.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BotPut {
+    /// The roles; each must exist.
+    pub roles: Vec<RoleName>,
+    /// What `{{internal.logins}}` stands for.
+    #[serde(default)]
+    pub logins: Vec<Login>,
+    /// What `{{trait.NAME}}` stands for.
+    #[serde(default)]
+    pub traits: Traits,
+    /// How long its certificates live; an hour when it is not said, and never longer than the roles say.
+    #[serde(default, with = "duration::optional_text", skip_serializing_if = "Option::is_none")]
+    pub ttl: Option<Duration>,
+    /// Refused everything until that is changed.
+    #[serde(default)]
+    pub disabled: bool,
+    /// Replace a bot of this name; otherwise one that exists is a conflict.
+    #[serde(default)]
+    pub replace: bool,
+    /// Only when the bot is still at this revision.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<u64>,
+}
+
+impl BotPut {
+    /// Checks what the fields alone cannot.
+    pub fn check(&self) -> Result<(), Invalid> {
+        if self.revision.is_some() && !self.replace {
+            return Err(Invalid::new("revision", "is only for replacing a bot"));
+        }
+        check_bot_roles(&self.roles)?;
+        check_logins(&self.logins)?;
+        check_traits(&self.traits)
+    }
+}
+
+fn check_bot_roles(roles: &[RoleName]) -> Result<(), Invalid> {
+    if roles.is_empty() || roles.len() > MAX_ROLES {
+        return Err(Invalid::new("roles", format!("must be 1 to {MAX_ROLES}")));
+    }
+    Ok(())
 }
 
 fn check_token_ttl(ttl: Option<Duration>) -> Result<(), Invalid> {
@@ -148,7 +197,7 @@ pub struct BotLock {
 impl BotLock {
     /// The lock itself.
     pub fn on(self, bot: UserName) -> LockAdd {
-        LockAdd { target: LockTarget::Bot(bot), ttl: self.ttl, message: self.message }
+        LockAdd { ttl: self.ttl, message: self.message, ..LockAdd::on(LockTarget::Bot(bot)) }
     }
 }
 

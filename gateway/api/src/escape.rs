@@ -35,9 +35,25 @@ fn escape_char(character: char) -> String {
     }
 }
 
+/// JSON as it was, but for characters that a terminal or an eye would take for something else: they are spelled out as
+/// `\uXXXX`. They stand in strings only, so the value stays the same.
+pub fn escape_json(json: &str) -> String {
+    let mut escaped = String::with_capacity(json.len());
+    for character in json.chars() {
+        if character.is_ascii() && character != '\u{7f}' || !is_deceptive(character) {
+            escaped.push(character);
+            continue;
+        }
+        for unit in character.encode_utf16(&mut [0; 2]) {
+            escaped.push_str(&format!("\\u{unit:04x}"));
+        }
+    }
+    escaped
+}
+
 /// Characters that are not shown as themselves: C1 controls, separators of lines, zero-width and
 /// bidirectional formatting, tags, private use.
-pub(crate) fn is_deceptive(character: char) -> bool {
+pub fn is_deceptive(character: char) -> bool {
     character.is_control()
         || matches!(character,
             '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180e}'
@@ -70,7 +86,7 @@ impl Line {
 
 #[cfg(test)]
 mod tests {
-    use super::{ESCAPED_MAX_CHARS, escape};
+    use super::{ESCAPED_MAX_CHARS, escape, escape_json};
 
     #[test]
     fn what_is_printable_stays() {
@@ -91,6 +107,18 @@ mod tests {
         ] {
             assert_eq!(escape(given), shown);
         }
+    }
+
+    #[test]
+    fn json_keeps_its_value_and_shows_nothing_deceptive() {
+        let value = serde_json::json!({"a\u{9b}": "x\u{202e}\u{7f}\u{e0041}\n日本\\u", "b": [1, null]});
+        let shown = escape_json(&serde_json::to_string_pretty(&value).unwrap());
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).unwrap(), value);
+        assert!(
+            shown.chars().all(|character| character == '\n' || !super::is_deceptive(character)),
+            "{shown}"
+        );
+        assert!(shown.contains("日本"));
     }
 
     #[test]

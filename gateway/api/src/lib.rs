@@ -36,7 +36,7 @@ pub mod user;
 
 pub use audit::AuditEvent;
 pub use ca_pin::CaPin;
-pub use escape::{ESCAPED_MAX_CHARS, escape};
+pub use escape::{ESCAPED_MAX_CHARS, escape, escape_json, is_deceptive};
 pub use invalid::Invalid;
 pub use label::Labels;
 pub use lock::{Lock, LockTarget};

@@ -66,8 +66,17 @@ pub enum LockTarget {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LockAdd {
+    /// Its UUID; a random one where it is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<Uuid>,
+    /// Replace a lock of this UUID; otherwise one that exists is a conflict.
+    #[serde(default)]
+    pub replace: bool,
     /// What to shut out.
     pub target: LockTarget,
+    /// Until when; an alternative to `ttl`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<Timestamp>,
     /// How long; for ever when it is not said.
     #[serde(default, with = "duration::optional_text", skip_serializing_if = "Option::is_none")]
     pub ttl: Option<Duration>,
@@ -77,8 +86,19 @@ pub struct LockAdd {
 }
 
 impl LockAdd {
+    /// A new lock on something, for ever.
+    pub fn on(target: LockTarget) -> Self {
+        Self { id: None, replace: false, target, expires: None, ttl: None, message: None }
+    }
+
     /// Checks what the fields alone cannot.
     pub fn check(&self) -> Result<(), Invalid> {
+        if self.replace && self.id.is_none() {
+            return Err(Invalid::new("replace", "needs the id of the lock"));
+        }
+        if self.expires.is_some() && self.ttl.is_some() {
+            return Err(Invalid::new("expires", "must not stand beside ttl"));
+        }
         match &self.message {
             Some(message) if message.chars().count() > MAX_MESSAGE_CHARS => {
                 Err(Invalid::new("message", format!("must be at most {MAX_MESSAGE_CHARS} characters")))

@@ -132,6 +132,9 @@ impl Node {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NodeAdd {
+    /// Its UUID; a random one where it is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<Uuid>,
     /// Its name.
     pub name: NodeName,
     /// Where it is.
@@ -158,6 +161,9 @@ impl NodeAdd {
     /// Checks what the fields alone cannot.
     pub fn check(&self) -> Result<(), Invalid> {
         check_host_keys(&self.host_keys)?;
+        if self.id.is_some_and(|id| id.is_nil()) {
+            return Err(Invalid::new("id", "must not be the nil UUID"));
+        }
         if self.verify_host_key && self.host_keys.is_empty() {
             return Err(Invalid::new("host_keys", "must be given to be verified"));
         }
@@ -174,6 +180,9 @@ impl NodeAdd {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NodeUpdate {
+    /// Another name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<NodeName>,
     /// All labels anew.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub labels: Option<Labels>,
@@ -183,9 +192,19 @@ pub struct NodeUpdate {
     /// Another port.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<Port>,
+    /// Other pinned keys instead of all that are pinned now; perhaps none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_keys: Option<Vec<HostKey>>,
     /// Only when the node is still at this revision.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<u64>,
+}
+
+impl NodeUpdate {
+    /// Checks what the fields alone cannot.
+    pub fn check(&self) -> Result<(), Invalid> {
+        self.host_keys.as_deref().map_or(Ok(()), check_host_keys)
+    }
 }
 
 /// Asks for other pinned keys of a node.

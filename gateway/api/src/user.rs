@@ -71,6 +71,9 @@ pub struct UserAdd {
     /// What `{{trait.NAME}}` stands for.
     #[serde(default)]
     pub traits: Traits,
+    /// Refused everything until that is changed.
+    #[serde(default)]
+    pub disabled: bool,
 }
 
 impl UserAdd {
@@ -112,14 +115,14 @@ impl UserUpdate {
     }
 }
 
-fn check_roles(roles: &[RoleName]) -> Result<(), Invalid> {
+pub(crate) fn check_roles(roles: &[RoleName]) -> Result<(), Invalid> {
     if roles.len() > MAX_ROLES {
         return Err(Invalid::new("roles", format!("must be at most {MAX_ROLES}")));
     }
     Ok(())
 }
 
-fn check_logins(logins: &[Login]) -> Result<(), Invalid> {
+pub(crate) fn check_logins(logins: &[Login]) -> Result<(), Invalid> {
     if logins.len() > MAX_LOGINS {
         return Err(Invalid::new("logins", format!("must be at most {MAX_LOGINS}")));
     }
@@ -127,7 +130,7 @@ fn check_logins(logins: &[Login]) -> Result<(), Invalid> {
 }
 
 /// Names as in `{{trait.NAME}}`; values are any short text, because they are only ever compared.
-fn check_traits(traits: &Traits) -> Result<(), Invalid> {
+pub(crate) fn check_traits(traits: &Traits) -> Result<(), Invalid> {
     let many = traits.len() > MAX_TRAITS || traits.values().any(|values| values.len() > MAX_TRAITS);
     if many {
         return Err(Invalid::new(

@@ -61,6 +61,7 @@ pub(super) fn sign_pair(
         ttl: Some(order.terms.ttl),
         source: Some(order.source),
         actor: order.bot.as_str().into(),
+        asked_from: None,
     };
     let (signed, event) = sign(ssh, tls, &user, now)?;
     let body = signed.certificate.body();

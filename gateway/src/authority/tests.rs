@@ -79,6 +79,7 @@ fn order() -> UserCertificateOrder {
         ttl: Some(Duration::from_mins(10)),
         source: None,
         actor: "0".into(),
+        asked_from: None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! User certificates: what is asked, what the roles leave of it, and the event that goes with it.
 
 use std::fmt::Write as _;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ipnet::IpNet;
@@ -38,6 +38,8 @@ pub struct UserCertificateOrder {
     pub source: Option<IpAddr>,
     /// Who asks: a user name, or the uid of an operator.
     pub actor: Value,
+    /// Where who asks is, where that is somewhere else.
+    pub asked_from: Option<SocketAddr>,
 }
 
 /// Certificates of a user whose event is on disk. Both are valid for the same time.
@@ -128,8 +130,9 @@ fn event(order: &UserCertificateOrder, signed: &SignedUser) -> AuditEntry {
     if let Some(tls) = &signed.tls {
         event = event.with("tls_serial", tls.serial).with("tls_key", hex(&tls.key_digest));
     }
-    if let Some(source) = order.source {
-        event = event.with("source", source.to_string());
+    let source = order.asked_from.map(|from| from.to_string());
+    if let Some(source) = source.or_else(|| order.source.map(|source| source.to_string())) {
+        event = event.with("source", source);
     }
     event
 }

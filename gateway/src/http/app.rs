@@ -59,9 +59,14 @@ impl App {
         &self.routes
     }
 
-    /// The methods that routes of this path take.
+    /// The methods that routes of this path take. A path that is written out in a route is that route's, though a
+    /// variable segment of another would match it.
     fn allowed(&self, path: &str) -> String {
-        let of_path = self.routes.iter().filter(|route| matches(route.path, path));
+        let exact = self.routes.iter().any(|route| route.path == path);
+        let of_path = self
+            .routes
+            .iter()
+            .filter(|route| if exact { route.path == path } else { matches(route.path, path) });
         let mut methods: Vec<_> = of_path.map(|route| route.method.as_str()).collect();
         if methods.contains(&"GET") {
             methods.push("HEAD");

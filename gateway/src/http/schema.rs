@@ -51,6 +51,14 @@ fn ssh_key() -> Value {
            "description": "One line of OpenSSH: type, base64, and perhaps a comment"})
 }
 
+fn boolean() -> Value {
+    json!({"type": "boolean"})
+}
+
+fn uuid() -> Value {
+    json!({"type": "string", "format": "uuid"})
+}
+
 fn revision() -> Value {
     json!({"type": ["integer", "null"], "minimum": 0, "maximum": i64::MAX})
 }
@@ -64,7 +72,13 @@ fn or_null(mut schema: Value) -> Value {
 
 /// What `mezctl users add` sends.
 pub(super) fn user_add() -> Value {
-    object(&[("name!", user()), ("roles", list(&role())), ("logins", list(&login())), ("traits", traits())])
+    object(&[
+        ("name!", user()),
+        ("roles", list(&role())),
+        ("logins", list(&login())),
+        ("traits", traits()),
+        ("disabled", boolean()),
+    ])
 }
 
 /// What `mezctl users update` sends.
@@ -92,6 +106,20 @@ pub(super) fn bot_add() -> Value {
         ("roles!", roles),
         ("token_ttl", or_null(duration())),
         ("ttl", or_null(duration())),
+    ])
+}
+
+/// What `mezctl apply` sends for a bot.
+pub(super) fn bot_put() -> Value {
+    let roles = json!({"type": "array", "items": role(), "minItems": 1, "maxItems": 256});
+    object(&[
+        ("roles!", roles),
+        ("logins", list(&login())),
+        ("traits", traits()),
+        ("ttl", or_null(duration())),
+        ("disabled", boolean()),
+        ("replace", boolean()),
+        ("revision", revision()),
     ])
 }
 
@@ -150,6 +178,7 @@ pub(super) fn role_put() -> Value {
 /// What `mezctl nodes add` sends.
 pub(super) fn node_add() -> Value {
     object(&[
+        ("id", or_null(uuid())),
         ("name!", host()),
         ("host!", host()),
         ("port", json!({"type": "integer", "minimum": 1, "maximum": 65535})),
@@ -162,9 +191,11 @@ pub(super) fn node_add() -> Value {
 /// What `mezctl nodes update` sends.
 pub(super) fn node_update() -> Value {
     object(&[
+        ("name", or_null(host())),
         ("labels", or_null(labels())),
         ("host", or_null(host())),
         ("port", json!({"type": ["integer", "null"], "minimum": 1, "maximum": 65535})),
+        ("host_keys", json!({"type": ["array", "null"], "items": ssh_key(), "maxItems": 8})),
         ("revision", revision()),
     ])
 }
@@ -179,20 +210,22 @@ pub(super) fn rotate_host_key() -> Value {
 
 /// What `mezctl locks add` sends.
 pub(super) fn lock_add() -> Value {
-    let uuid = json!({"type": "string", "format": "uuid"});
     let target = |name: &str, schema: &Value| object(&[(&format!("{name}!"), schema.clone())]);
     let targets = [
         target("user", &user()),
         target("bot", &user()),
         target("role", &role()),
         target("login", &login()),
-        target("node", &uuid),
-        target("instance", &uuid),
-        target("session", &uuid),
+        target("node", &uuid()),
+        target("instance", &uuid()),
+        target("session", &uuid()),
         target("source_ip", &json!({"type": "string", "format": "ipv4"})),
     ];
     object(&[
+        ("id", or_null(uuid())),
+        ("replace", boolean()),
         ("target!", json!({"oneOf": targets})),
+        ("expires", json!({"type": ["string", "null"], "format": "date-time"})),
         ("ttl", or_null(duration())),
         ("message", json!({"type": ["string", "null"], "maxLength": 200})),
     ])
@@ -249,7 +282,7 @@ pub(super) fn query_value(name: &str) -> Value {
 mod tests {
     use std::collections::BTreeSet;
 
-    use mezite_api::bot::{BotAdd, BotLock, BotUnlock, JoinRequest, RenewRequest, TokenRotate};
+    use mezite_api::bot::{BotAdd, BotLock, BotPut, BotUnlock, JoinRequest, RenewRequest, TokenRotate};
     use mezite_api::certificate::SignRequest;
     use mezite_api::lock::LockAdd;
     use mezite_api::node::{NodeAdd, NodeUpdate, RotateHostKey};
@@ -276,6 +309,7 @@ mod tests {
         assert_eq!(properties(&user_add()), fields::<UserAdd>());
         assert_eq!(properties(&user_update()), fields::<UserUpdate>());
         assert_eq!(properties(&bot_add()), fields::<BotAdd>());
+        assert_eq!(properties(&bot_put()), fields::<BotPut>());
         assert_eq!(properties(&token_rotate()), fields::<TokenRotate>());
         assert_eq!(properties(&bot_lock()), fields::<BotLock>());
         assert_eq!(properties(&bot_unlock()), fields::<BotUnlock>());

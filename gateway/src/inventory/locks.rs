@@ -5,12 +5,12 @@ use std::sync::Arc;
 use futures_util::StreamExt as _;
 use jiff::{SignedDuration, Timestamp};
 use mezite_api::lock::LockAdd;
-use mezite_api::{Lock, LockTarget};
+use mezite_api::{Invalid, Lock, LockTarget};
 use mezite_store::{AuditEntry, Batch, Change, Keyspace, Lagged, Precondition, Watch};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Inventory, InventoryError, Operator, record};
+use super::{By as _, Inventory, InventoryError, Operator, record};
 
 /// Tells when a lock has changed, or whom it is about, or when an instance of a bot is gone.
 pub struct LockWatch(Watch);
@@ -55,20 +55,45 @@ impl Inventory {
         Ok(locks)
     }
 
-    /// Adds a lock. It is in force for every decision that begins after this answers, also when the store is full.
+    /// One lock that is in force.
+    pub fn lock(&self, id: Uuid) -> Result<Lock, InventoryError> {
+        let stored = self.store.get(Keyspace::Locks, &key(id))?.ok_or(InventoryError::NotFound("lock"))?;
+        let lock: Lock = record::read("lock", &id.to_string(), &stored, |lock: &Lock| lock.id == id)?;
+        if lock.is_live(Timestamp::now()) { Ok(lock) } else { Err(InventoryError::NotFound("lock")) }
+    }
+
+    /// Adds a lock, or replaces one where that is asked for. It is in force for every decision that begins after this
+    /// answers, also when the store is full.
     pub async fn add_lock(&self, operator: &Operator, add: LockAdd) -> Result<Lock, InventoryError> {
         add.check()?;
         let created = Timestamp::now();
         let ttl = add.ttl.and_then(|ttl| SignedDuration::try_from(ttl).ok());
+        let expires = add.expires.or_else(|| ttl.and_then(|ttl| created.checked_add(ttl).ok()));
+        if expires.is_some_and(|expires| expires <= created) {
+            return Err(Invalid::new("expires", "must lie ahead").into());
+        }
         let lock = Lock {
-            id: Uuid::new_v4(),
+            id: add.id.unwrap_or_else(Uuid::new_v4),
             target: add.target,
             message: add.message,
             created,
-            expires: ttl.and_then(|ttl| created.checked_add(ttl).ok()),
+            expires,
             created_by: operator.to_string(),
         };
-        self.store.commit(add_to(Batch::new(), &lock, operator.into()).essential()).await?;
+        let old = if add.replace { self.store.get(Keyspace::Locks, &key(lock.id))? } else { None };
+        let batch = match &old {
+            None => Batch::new().require(Keyspace::Locks, &key(lock.id), Precondition::Absent),
+            Some(old) => Batch::new()
+                .require(Keyspace::Locks, &key(lock.id), Precondition::Revision(old.revision))
+                .audit(removed(operator, lock.id, record::decode(&old.value).as_ref())),
+        };
+        let batch = batch
+            .put(Keyspace::Locks, &key(lock.id), record::encode(&lock))
+            .audit(event("lock.create", &lock).by(operator));
+        self.store.commit(batch.essential()).await.map_err(|error| match (error.into(), &old) {
+            (InventoryError::Changed, None) => InventoryError::Exists("lock"),
+            (other, _) => other,
+        })?;
         Ok(lock)
     }
 
@@ -81,11 +106,7 @@ impl Inventory {
             Err(mezite_store::ReadError::Damaged { .. }) => None,
             Err(error) => return Err(error.into()),
         };
-        let event = match &stored {
-            Some(lock) => event("lock.delete", operator.into(), lock),
-            None => AuditEntry::new("lock.delete").with("actor", operator).with("lock", id.to_string()),
-        };
-        let batch = Batch::new().delete(Keyspace::Locks, &key).audit(event);
+        let batch = Batch::new().delete(Keyspace::Locks, &key).audit(removed(operator, id, stored.as_ref()));
         self.store.commit(batch).await?;
         Ok(())
     }
@@ -97,16 +118,24 @@ pub(super) fn add_to(batch: Batch, lock: &Lock, actor: Value) -> Batch {
     batch
         .require(Keyspace::Locks, &key, Precondition::Absent)
         .put(Keyspace::Locks, &key, record::encode(lock))
-        .audit(event("lock.create", actor, lock))
+        .audit(event("lock.create", lock).with("actor", actor))
+}
+
+/// The event of a lock that goes; one that cannot be read has its id only.
+fn removed(operator: &Operator, id: Uuid, lock: Option<&Lock>) -> AuditEntry {
+    let event = match lock {
+        Some(lock) => event("lock.delete", lock),
+        None => AuditEntry::new("lock.delete").with("lock", id.to_string()),
+    };
+    event.by(operator)
 }
 
 fn key(id: Uuid) -> Vec<u8> {
     id.hyphenated().to_string().into_bytes()
 }
 
-fn event(kind: &str, actor: Value, lock: &Lock) -> AuditEntry {
+fn event(kind: &str, lock: &Lock) -> AuditEntry {
     let mut event = AuditEntry::new(kind)
-        .with("actor", actor)
         .with("outcome", "ok")
         .with("lock", lock.id.to_string())
         .with("target", serde_json::to_value(&lock.target).unwrap_or_default());

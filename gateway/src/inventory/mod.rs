@@ -19,7 +19,7 @@ mod users;
 mod view;
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ use mezite_access::{Issuance, Resource, Verb};
 use mezite_actors::{Addr, AskError, Supervisor};
 use mezite_api::explain::Explanation;
 use mezite_api::{NodeRef, Target, User, UserName};
-use mezite_store::Store;
+use mezite_store::{AuditEntry, Store};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -56,15 +56,42 @@ pub struct Inventory {
 pub enum Operator {
     /// A local process over the Unix socket.
     Uid(u32),
-    /// A user over HTTPS.
-    User(UserName),
+    /// A user over HTTPS, from this address.
+    User(UserName, SocketAddr),
+}
+
+/// Events that say who did something.
+pub trait By {
+    /// Sets `actor`, and `source` where the operator is somewhere else.
+    #[must_use]
+    fn by(self, operator: &Operator) -> Self;
+}
+
+impl By for AuditEntry {
+    fn by(self, operator: &Operator) -> Self {
+        let event = self.with("actor", operator);
+        match operator.source() {
+            None => event,
+            Some(source) => event.with("source", source.to_string()),
+        }
+    }
+}
+
+impl Operator {
+    /// Where the operator is, where that is somewhere else.
+    pub fn source(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Uid(_) => None,
+            Self::User(_, source) => Some(*source),
+        }
+    }
 }
 
 impl fmt::Display for Operator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Uid(uid) => write!(f, "uid {uid}"),
-            Self::User(name) => name.fmt(f),
+            Self::User(name, _) => name.fmt(f),
         }
     }
 }
@@ -73,7 +100,7 @@ impl From<&Operator> for Value {
     fn from(operator: &Operator) -> Self {
         match operator {
             Operator::Uid(uid) => (*uid).into(),
-            Operator::User(name) => name.as_str().into(),
+            Operator::User(name, _) => name.as_str().into(),
         }
     }
 }

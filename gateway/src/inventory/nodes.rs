@@ -5,12 +5,12 @@ use std::ops::Bound;
 use mezite_actors::blocking;
 use mezite_api::node::{NodeAdd, NodeSeen, NodeSpec, NodeUpdate, RotateHostKey};
 use mezite_api::{HostKey, Labels, Node, NodeAddress, NodeRef};
-use mezite_store::{AuditEntry, Batch, Keyspace, Precondition, ReadError, Store};
+use mezite_store::{AuditEntry, Batch, CommitError, Keyspace, Precondition, ReadError, Store};
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::index::{host_key, name_key, node_key};
-use super::{Inventory, InventoryError, Operator, index, record};
+use super::{By as _, Inventory, InventoryError, Operator, index, record};
 
 /// How many nodes are read at once for a list.
 const PAGE: usize = 1024;
@@ -51,12 +51,12 @@ impl Inventory {
         listed.await
     }
 
-    /// Adds a node. Its name must be free.
+    /// Adds a node. Its name must be free, and its UUID where one is given.
     pub async fn add_node(&self, operator: &Operator, add: NodeAdd) -> Result<Node, InventoryError> {
         add.check()?;
         let addr = add.addr();
         let spec = NodeSpec { hostname: add.name, addr, host_keys: add.host_keys };
-        let mut node = Node::new(Uuid::new_v4(), add.labels, spec);
+        let mut node = Node::new(add.id.unwrap_or_else(Uuid::new_v4), add.labels, spec);
         let (id, key) = (node.id(), node_key(node.id()));
         let batch = Batch::new()
             .require(Keyspace::Nodes, &key, Precondition::Absent)
@@ -77,19 +77,22 @@ impl Inventory {
         Ok(node)
     }
 
-    /// Changes labels or address of a node.
+    /// Changes name, labels, address or pinned keys of a node.
     pub async fn update_node(
         &self,
         operator: &Operator,
         node: &NodeRef,
         update: NodeUpdate,
     ) -> Result<Node, InventoryError> {
+        update.check()?;
         let old = self.node(node)?;
         let mut new = old.clone();
-        let NodeUpdate { labels, host, port, revision } = update;
+        let NodeUpdate { name, labels, host, port, host_keys, revision } = update;
         if revision.is_some_and(|revision| revision != old.metadata.revision) {
             return Err(InventoryError::Changed);
         }
+        new.spec.hostname = name.unwrap_or(new.spec.hostname);
+        new.spec.host_keys = host_keys.unwrap_or(new.spec.host_keys);
         new.metadata.labels = labels.unwrap_or(new.metadata.labels);
         let NodeAddress { host: old_host, port: old_port } = new.spec.addr;
         new.spec.addr = NodeAddress { host: host.unwrap_or(old_host), port: port.unwrap_or(old_port) };
@@ -97,8 +100,10 @@ impl Inventory {
             .with("addr", new.spec.addr.to_string())
             .with("old_addr", old.spec.addr.to_string())
             .with("labels", labels_value(&new.metadata.labels))
-            .with("old_labels", labels_value(&old.metadata.labels));
-        self.replace_node(&old, new, event).await
+            .with("old_labels", labels_value(&old.metadata.labels))
+            .with("old_name", old.spec.hostname.as_str());
+        let pinned = (new.spec.host_keys != old.spec.host_keys).then(|| rotated(operator, &old, &new));
+        self.replace_node(&old, new, std::iter::once(event).chain(pinned)).await
     }
 
     /// Pins other host keys. Connections that run go on; the next one believes only the new keys.
@@ -112,28 +117,36 @@ impl Inventory {
         let old = self.node(node)?;
         let mut new = old.clone();
         new.spec.host_keys = rotate.host_keys;
-        let event = event("node.hostkey.rotate", operator, &new)
-            .with("old", fingerprints(&old.spec.host_keys))
-            .with("new", fingerprints(&new.spec.host_keys));
-        self.replace_node(&old, new, event).await
+        let event = rotated(operator, &old, &new);
+        self.replace_node(&old, new, [event]).await
     }
 
     async fn replace_node(
         &self,
         old: &Node,
         mut new: Node,
-        event: AuditEntry,
+        events: impl IntoIterator<Item = AuditEntry>,
     ) -> Result<Node, InventoryError> {
         let (id, key) = (new.id(), node_key(new.id()));
+        let (old_name, new_name) = (name_key(&old.spec.hostname), name_key(&new.spec.hostname));
         // What was seen of a node is kept apart, and where it is stored says its revision.
         let stored = Node::new(id, new.metadata.labels.clone(), new.spec.clone());
-        let batch = Batch::new()
+        let mut batch = Batch::new()
             .require(Keyspace::Nodes, &key, Precondition::Revision(old.metadata.revision))
             .put(Keyspace::Nodes, &key, record::encode(&stored))
             .delete(Keyspace::NodeIndex, &host_key(&old.spec.addr, id))
-            .put(Keyspace::NodeIndex, &host_key(&new.spec.addr, id), b"-".as_slice())
-            .audit(event);
-        new.metadata.revision = self.store.commit(batch).await?;
+            .put(Keyspace::NodeIndex, &host_key(&new.spec.addr, id), b"-".as_slice());
+        if old_name != new_name {
+            batch = batch
+                .require(Keyspace::NodeIndex, &new_name, Precondition::Absent)
+                .delete(Keyspace::NodeIndex, &old_name)
+                .put(Keyspace::NodeIndex, &new_name, key);
+        }
+        let batch = events.into_iter().fold(batch, Batch::audit);
+        new.metadata.revision = self.store.commit(batch).await.map_err(|error| match error {
+            CommitError::Conflict { expected: Precondition::Absent, .. } => InventoryError::Exists("node"),
+            other => other.into(),
+        })?;
         Ok(new)
     }
 
@@ -204,10 +217,16 @@ fn has_all(labels: &Labels, wanted: &Labels) -> bool {
 
 fn event(kind: &str, operator: &Operator, node: &Node) -> AuditEntry {
     AuditEntry::new(kind)
-        .with("actor", operator)
+        .by(operator)
         .with("outcome", "ok")
         .with("node", node.spec.hostname.as_str())
         .with("node_id", node.id().to_string())
+}
+
+fn rotated(operator: &Operator, old: &Node, new: &Node) -> AuditEntry {
+    event("node.hostkey.rotate", operator, new)
+        .with("old", fingerprints(&old.spec.host_keys))
+        .with("new", fingerprints(&new.spec.host_keys))
 }
 
 fn fingerprints(keys: &[HostKey]) -> Vec<String> {

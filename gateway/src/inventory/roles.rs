@@ -5,7 +5,7 @@ use mezite_api::role::{RoleDocument, RolePut};
 use mezite_api::{Invalid, RoleName};
 use mezite_store::{AuditEntry, Batch, Keyspace, Precondition, Versioned};
 
-use super::{Inventory, InventoryError, Operator, record};
+use super::{By as _, Inventory, InventoryError, Operator, record};
 
 impl Inventory {
     /// All roles by name, the built-in ones first.
@@ -29,7 +29,9 @@ impl Inventory {
 
     /// Makes a role, or replaces it where that is asked for.
     pub async fn put_role(&self, operator: &Operator, put: RolePut) -> Result<RoleDocument, InventoryError> {
-        let role = Role::parse_yaml(&put.yaml)?;
+        let mut role = Role::parse_yaml(&put.yaml)?;
+        let written = role.take_revision();
+        let revision = put.revision.or(written.filter(|_| put.replace));
         let key = role.name().as_str().as_bytes();
         if is_built_in(role.name()) {
             return Err(InventoryError::BuiltIn(role.name().clone()));
@@ -38,7 +40,7 @@ impl Inventory {
             return Err(Invalid::new("revision", "is only for replacing a role").into());
         }
         let found = self.store.get(Keyspace::Roles, key)?.map(|stored| stored.revision);
-        let (kind, precondition) = match (found, put.revision) {
+        let (kind, precondition) = match (found, revision) {
             (Some(_), _) if !put.replace => return Err(InventoryError::Exists("role")),
             (None, Some(_)) => return Err(InventoryError::Changed),
             (Some(found), Some(wanted)) if found != wanted => return Err(InventoryError::Changed),
@@ -99,5 +101,5 @@ fn document(role: &Role, revision: u64) -> Result<RoleDocument, InventoryError> 
 }
 
 fn event(kind: &str, operator: &Operator, role: &RoleName) -> AuditEntry {
-    AuditEntry::new(kind).with("actor", operator).with("outcome", "ok").with("role", role.as_str())
+    AuditEntry::new(kind).by(operator).with("outcome", "ok").with("role", role.as_str())
 }

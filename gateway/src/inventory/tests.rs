@@ -64,6 +64,7 @@ impl Cluster {
     async fn node(&self, name: &str, host: &str, labels: &str) -> Result<mezite_api::Node, InventoryError> {
         let (host, port) = host.split_once(' ').unwrap_or((host, "22"));
         let add = NodeAdd {
+            id: None,
             name: name.parse().unwrap(),
             host: host.parse().unwrap(),
             port: port.parse().unwrap(),

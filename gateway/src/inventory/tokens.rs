@@ -10,7 +10,7 @@ use mezite_store::{AuditEntry, Batch, Keyspace, Precondition, Revision};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Inventory, InventoryError, Operator, record};
+use super::{By as _, Inventory, InventoryError, Operator, record};
 
 /// What is kept of a token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -119,7 +119,7 @@ impl FreshToken {
         batch
             .require(Keyspace::Tokens, &key, Precondition::Absent)
             .put(Keyspace::Tokens, &key, record::encode(&self.record))
-            .audit(event("token.create", &self.record).with("actor", operator).with("outcome", "ok"))
+            .audit(event("token.create", &self.record).by(operator).with("outcome", "ok"))
     }
 }
 

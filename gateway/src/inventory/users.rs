@@ -7,7 +7,7 @@ use mezite_api::{Invalid, User, UserName};
 use mezite_store::{AuditEntry, Batch, CommitError, Keyspace, Precondition, Versioned};
 use uuid::Uuid;
 
-use super::{Inventory, InventoryError, Operator, record};
+use super::{By as _, Inventory, InventoryError, Operator, record};
 
 impl Inventory {
     /// All users by name.
@@ -32,7 +32,7 @@ impl Inventory {
             roles: add.roles,
             logins: add.logins,
             traits: add.traits,
-            disabled: false,
+            disabled: add.disabled,
             created: Timestamp::now(),
             revision: 0,
         };
@@ -133,5 +133,5 @@ fn texts<T: AsRef<str>>(names: &[T]) -> Vec<String> {
 }
 
 fn event(kind: &str, operator: &Operator, user: &UserName) -> AuditEntry {
-    AuditEntry::new(kind).with("actor", operator).with("outcome", "ok").with("subject", user.as_str())
+    AuditEntry::new(kind).by(operator).with("outcome", "ok").with("subject", user.as_str())
 }

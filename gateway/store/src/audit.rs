@@ -5,6 +5,7 @@
 //! first. `prev` is the SHA-256 of the JSON bytes of the event before, in hex; 64 zeros for event 1.
 
 mod append;
+mod code;
 mod index;
 mod page;
 mod verify;
@@ -31,10 +32,13 @@ pub struct AuditEntry {
 }
 
 impl AuditEntry {
-    /// An event of a type, as semantics section 8 lists them: `node.create`.
+    /// An event of a type, as semantics section 8 lists them: `node.create`. Its `code` comes with it.
     pub fn new(kind: &str) -> Self {
         let mut event = Map::new();
         event.insert("type".to_owned(), kind.into());
+        if let Some(code) = code::code(kind) {
+            event.insert("code".to_owned(), code.into());
+        }
         Self { event }
     }
 

@@ -39,6 +39,8 @@ fn everything_is_as_it_is_at_the_socket() {
     remote(&scene, Some(&root), &["users", "add", "bob", "--roles=auditor"]).assert_ok();
     let event = scene.mezctl.audit("user.create").pop().unwrap();
     assert_eq!((&event["actor"], &event["subject"]), (&"root".into(), &"bob".into()));
+    assert_eq!(event["code"], "MEZ3201I");
+    assert!(event["source"].as_str().unwrap().starts_with("127.0.0.1:"), "who did it was there: {event}");
     scene.assert_alive();
 }
 

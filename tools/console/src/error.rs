@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use mezite_api::client::ClientError;
-use mezite_api::{Invalid, Problem, ProblemCode};
+use mezite_api::{Invalid, Problem, ProblemCode, is_deceptive};
 
 /// What kind of thing went wrong: the exit code (semantics section 9).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,7 +87,7 @@ impl CommandError {
 /// Without what a terminal would obey. Texts of the gateway are escaped there already; this is for all others.
 fn printable(text: &str) -> String {
     text.chars()
-        .map(|character| if character.is_control() && character != '\n' { '\u{fffd}' } else { character })
+        .map(|character| if is_deceptive(character) && character != '\n' { '\u{fffd}' } else { character })
         .collect()
 }
 
@@ -185,6 +185,6 @@ mod tests {
 
     #[test]
     fn what_a_terminal_would_obey_is_not_printed() {
-        assert_eq!(printable("a\u{1b}[2Jb\r\nc\u{9b}"), "a\u{fffd}[2Jb\u{fffd}\nc\u{fffd}");
+        assert_eq!(printable("a\u{1b}[2Jb\r\nc\u{9b}\u{202e}"), "a\u{fffd}[2Jb\u{fffd}\nc\u{fffd}\u{fffd}");
     }
 }

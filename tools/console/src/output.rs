@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use comfy_table::{Table, presets};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use mezite_api::escape;
+use mezite_api::{escape, escape_json, is_deceptive};
 use serde::Serialize;
 
 use crate::error::{CommandError, Kind};
@@ -59,14 +59,18 @@ impl Output {
         }
     }
 
-    /// Writes a value for programs.
+    /// Writes a value for programs. Nothing in it is taken for something else by a terminal or an eye.
     pub fn document<T: Serialize>(self, value: &T) -> Result<(), CommandError> {
         let unwritable = |error: String| CommandError::new(Kind::Failed, error);
         if self.format == Format::Yaml {
-            return print(&serde_saphyr::to_string(value).map_err(|error| unwritable(error.to_string()))?);
+            let yaml = serde_saphyr::to_string(value).map_err(|error| unwritable(error.to_string()))?;
+            if !yaml.contains(|character| is_deceptive(character) && character != '\n') {
+                return print(&yaml);
+            }
+            // JSON is YAML, and can spell out every character.
         }
         let json = serde_json::to_string_pretty(value).map_err(|error| unwritable(error.to_string()))?;
-        print(&(json + "\n"))
+        print(&(escape_json(&json) + "\n"))
     }
 }
 

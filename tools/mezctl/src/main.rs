@@ -1,11 +1,13 @@
 //! `mezctl`: administers a gateway, over its Unix socket or from elsewhere.
 
 mod commands;
+mod documents;
 mod gateway;
+mod listing;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory as _, Parser};
 
 use commands::Command;
 use gateway::Gateway;
@@ -23,6 +25,11 @@ struct Arguments {
     command: Command,
 }
 
+/// The command line, for completion.
+fn command() -> clap::Command {
+    Arguments::command()
+}
+
 fn main() -> ExitCode {
     let arguments: Arguments = match mezite_console::arguments("mezctl") {
         Ok(arguments) => arguments,
@@ -37,8 +44,6 @@ fn main() -> ExitCode {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]
@@ -86,6 +91,17 @@ mod tests {
             "recordings play S --speed 2 --idle-limit 1s --raw",
             "recordings export S --format asciicast --out F",
             "locks add --user alice --ttl 1h --message bye",
+            "create -f role.yaml --force",
+            "create node.yaml",
+            "apply -f a.yaml -f b.yaml",
+            "apply -f -",
+            "get all",
+            "get node/db-1 --format json",
+            "get roles users --format yaml",
+            "rm -f role.yaml",
+            "rm node/db-1 role/dba",
+            "export",
+            "completion bash",
             "locks rm 00000000-0000-4000-8000-000000000000",
         ] {
             let words = ["mezctl"].into_iter().chain(line.split(' '));
@@ -95,8 +111,18 @@ mod tests {
 
     #[test]
     fn half_commands_are_refused() {
-        for line in ["nodes", "nodes add --name=N --host=H", "users update alice", "locks add", "auth export"]
-        {
+        for line in [
+            "nodes",
+            "nodes add --name=N --host=H",
+            "users update alice",
+            "locks add",
+            "apply",
+            "create",
+            "get",
+            "rm",
+            "rm -f a b/c",
+            "auth export",
+        ] {
             let words = ["mezctl"].into_iter().chain(line.split(' '));
             Arguments::try_parse_from(words).expect_err(line);
         }

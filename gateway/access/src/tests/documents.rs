@@ -1,9 +1,9 @@
 use super::parse;
-use crate::{Role, RoleError};
+use crate::{Role, RoleError, YamlError};
 
 fn error(yaml: &str) -> (u64, String) {
     match Role::parse_yaml(yaml) {
-        Err(RoleError::Malformed { line, reason }) => (line, reason),
+        Err(RoleError::Malformed(YamlError { line, reason })) => (line, reason),
         other => panic!("{other:?}\n{yaml}"),
     }
 }

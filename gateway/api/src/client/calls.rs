@@ -9,8 +9,8 @@ use super::query::Query;
 use super::{Client, ClientError};
 use crate::audit::{AuditPage, AuditQuery, AuditReport};
 use crate::bot::{
-    Bot, BotAdd, BotInstance, BotLock, BotTokenIssued, BotUnlock, Credentials, JoinRequest, RenewRequest,
-    TokenRotate,
+    Bot, BotAdd, BotInstance, BotLock, BotPut, BotTokenIssued, BotUnlock, Credentials, JoinRequest,
+    RenewRequest, TokenRotate,
 };
 use crate::certificate::{CaType, SignRequest, SignResponse};
 use crate::explain::Explanation;
@@ -138,6 +138,11 @@ impl Client {
         self.send(Method::POST, "/v1/bots", request)
     }
 
+    /// Makes or replaces a bot, without a join token.
+    pub fn put_bot(&self, bot: &UserName, request: &BotPut) -> Result<Bot, ClientError> {
+        self.send(Method::PUT, &format!("/v1/bots/{bot}"), request)
+    }
+
     /// Removes a bot.
     pub fn remove_bot(&self, bot: &UserName) -> Result<(), ClientError> {
         self.delete(&format!("/v1/bots/{bot}"))
@@ -181,6 +186,11 @@ impl Client {
     /// The locks that are in force.
     pub fn locks(&self) -> Result<Vec<Lock>, ClientError> {
         self.list("/v1/locks", &Query::none())
+    }
+
+    /// One lock that is in force.
+    pub fn lock(&self, lock: Uuid) -> Result<Lock, ClientError> {
+        self.get(&format!("/v1/locks/{lock}"), &Query::none())
     }
 
     /// Adds a lock.

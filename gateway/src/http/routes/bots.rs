@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use mezite_access::{Resource, Verb};
 use mezite_actors::blocking;
-use mezite_api::bot::{Bot, BotLock, BotTokenIssued, BotUnlock};
+use mezite_api::bot::{Bot, BotLock, BotPut, BotTokenIssued, BotUnlock};
 use mezite_api::{Problem, ProblemCode, UserName};
 use mezite_ca::ClientIdentity;
 use zeroize::Zeroizing;
 
-use super::Api;
+use super::{Api, rights};
 use crate::bots::{self, Holder};
 use crate::connection::Services;
 use crate::http::app::Answer;
@@ -41,6 +41,11 @@ fn bots(api: &mut Api<'_>) {
         create,
     );
     api.rule(Route::get("/v1/bots/:bot", "Shows a bot"), (Bot, Verb::Read), get);
+    api.rule(
+        Route::put("/v1/bots/:bot", "Makes or replaces a bot without a join token").takes(schema::bot_put),
+        (Bot, Verb::Update),
+        put,
+    );
     api.rule(Route::delete("/v1/bots/:bot", "Removes a bot and its instances"), (Bot, Verb::Delete), remove);
     api.rule(
         Route::get("/v1/bots/:bot/instances", "Lists the instances of a bot, oldest first").query(PAGED),
@@ -103,6 +108,18 @@ async fn get(services: Arc<Services>, _: Operator, request: Request) -> Answer {
 async fn create(services: Arc<Services>, operator: Operator, request: Request) -> Answer {
     let (bot, token) = services.inventory.add_bot(&operator, request.json()?).await?;
     Ok(Response::json(201, &issued(&services.shared, bot, &token)))
+}
+
+async fn put(services: Arc<Services>, operator: Operator, request: Request) -> Answer {
+    let (name, mut put): (_, BotPut) = (named(&request)?, request.json()?);
+    let wanted = request.revision(put.revision)?;
+    put.revision = wanted.revision;
+    if services.inventory.bot(&name).is_err() {
+        rights::administrator(&services, &request, Resource::Bot, Verb::Create).await?;
+    }
+    let bot = services.inventory.put_bot(&operator, name, put).await;
+    let bot = bot.map_err(|error| wanted.unmet(error.into()))?;
+    Ok(Response::revised(200, &bot, bot.revision))
 }
 
 async fn remove(services: Arc<Services>, operator: Operator, request: Request) -> Answer {

@@ -18,7 +18,7 @@ use crate::http::request::Request;
 use crate::http::response::Response;
 use crate::http::route::Route;
 use crate::http::schema;
-use crate::inventory::{Operator, Refusal};
+use crate::inventory::{By as _, Operator, Refusal};
 
 pub(super) fn add(api: &mut Api<'_>) {
     api.rule(
@@ -53,6 +53,7 @@ async fn sign(services: Arc<Services>, operator: Operator, request: Request) -> 
         ttl: wanted.ttl,
         source: None,
         actor: (&operator).into(),
+        asked_from: operator.source(),
     };
     Ok(Response::json(201, &answer(&services.shared.authority.sign_user(order).await?)))
 }
@@ -72,7 +73,7 @@ fn answer(signed: &SignedUser) -> SignResponse {
 
 fn refused(operator: &Operator, user: &UserName, refusal: &Refusal) -> AuditEntry {
     AuditEntry::new("cert.refuse")
-        .with("actor", operator)
+        .by(operator)
         .with("outcome", "refused")
         .with("subject", user.as_str())
         .with("reason", refusal.reason())

@@ -11,7 +11,7 @@ use mezite_ca::CaKind;
 use mezite_store::AuditEntry;
 use uuid::Uuid;
 
-use super::Api;
+use super::{Api, rights};
 use crate::connection::Services;
 use crate::dialer::{DialError, HostKeyFault};
 use crate::http::app::Answer;
@@ -20,7 +20,7 @@ use crate::http::request::Request;
 use crate::http::response::Response;
 use crate::http::route::Route;
 use crate::http::schema;
-use crate::inventory::Operator;
+use crate::inventory::{By as _, Operator};
 
 /// For all of a look at a node's host key: over before its client gives up, so that nothing is stored behind its back.
 const VERIFY_TIME: Duration = Duration::from_secs(30);
@@ -45,7 +45,8 @@ pub(super) fn add(api: &mut Api<'_>) {
         get,
     );
     api.rule(
-        Route::patch("/v1/nodes/:node", "Changes labels or address of a node").takes(schema::node_update),
+        Route::patch("/v1/nodes/:node", "Changes name, labels, address or pinned keys of a node")
+            .takes(schema::node_update),
         (Resource::Node, Verb::Update),
         update,
     );
@@ -85,6 +86,9 @@ async fn update(services: Arc<Services>, operator: Operator, request: Request) -
     let (name, mut update): (_, NodeUpdate) = (named(&request)?, request.json()?);
     let wanted = request.revision(update.revision)?;
     update.revision = wanted.revision;
+    if update.host_keys.is_some() {
+        rights::administrator(&services, &request, Resource::Node, Verb::Rotate).await?;
+    }
     let node = services.inventory.update_node(&operator, &name, update).await;
     let node = node.map_err(|error| wanted.unmet(error.into()))?;
     Ok(Response::revised(200, &node, node.metadata.revision))
@@ -132,7 +136,7 @@ async fn verify_host_key(services: &Services, operator: &Operator, node: &Node) 
 fn mismatch(error: &DialError, operator: &Operator, node: &Node) -> Option<AuditEntry> {
     let DialError::HostKey { pinned, seen, .. } = error else { return None };
     let event = AuditEntry::new("node.hostkey.mismatch")
-        .with("actor", operator)
+        .by(operator)
         .with("outcome", "refused")
         .with("node", node.spec.hostname.to_string())
         .with("address", node.spec.addr.to_string())

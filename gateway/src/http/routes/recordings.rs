@@ -19,7 +19,7 @@ use crate::http::problem;
 use crate::http::request::Request;
 use crate::http::response::{Body, Response};
 use crate::http::route::{PAGED, Route};
-use crate::inventory::Operator;
+use crate::inventory::{By as _, Operator};
 
 const MEZREC: &str = "application/vnd.mezite.recording";
 
@@ -61,10 +61,8 @@ async fn file(services: Arc<Services>, operator: Operator, request: Request) -> 
             ReadError::NotFound => absent(),
             other => problem::internal("the recording cannot be read", &other),
         })?;
-    let event = AuditEntry::new(event)
-        .with("actor", &operator)
-        .with("outcome", "ok")
-        .with("session", session.to_string());
+    let event =
+        AuditEntry::new(event).by(&operator).with("outcome", "ok").with("session", session.to_string());
     services.shared.auditor.record(event).await.map_err(|error| problem::commit(&error))?;
     Ok(Response { body: Body::File { file, len }, ..Response::ok(MEZREC, Vec::new()) })
 }

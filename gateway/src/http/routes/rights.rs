@@ -27,7 +27,7 @@ pub(super) async fn administrator(
     let subject = current(client)?;
     let name = subject.user.clone();
     match services.inventory.permits(subject, resource, verb).await {
-        Ok(true) => Ok(Operator::User(name)),
+        Ok(true) => Ok(Operator::User(name, client.source)),
         Ok(false) => {
             let event = refused("access.refuse", "rules", client, request);
             services.shared.auditor.record_refusal(event).await;
@@ -46,7 +46,7 @@ pub(super) async fn identified(services: &Services, request: &Request) -> Result
     }
     let client = certified(&request.caller)?;
     match services.inventory.identify(current(client)?).await {
-        Ok(user) => Ok(Operator::User(user.name.clone())),
+        Ok(user) => Ok(Operator::User(user.name.clone(), client.source)),
         Err(refusal) => Err(shut_out(services, &refusal, client, request).await),
     }
 }

@@ -23,12 +23,12 @@ pub(super) fn add(api: &mut Api<'_>) {
 
 async fn ssh_config(services: Arc<Services>, caller: Operator, request: Request) -> Answer {
     let user = match (request.query.get("user").map(UserName::parse).transpose()?, &caller) {
-        (Some(user), Operator::User(own)) if user != *own => {
+        (Some(user), Operator::User(own, _)) if user != *own => {
             rights::administrator(&services, &request, Resource::User, Verb::Read).await?;
             Some(user)
         }
         (Some(user), _) => Some(user),
-        (None, Operator::User(own)) => Some(own.clone()),
+        (None, Operator::User(own, _)) => Some(own.clone()),
         (None, Operator::Uid(_)) => None,
     };
     let logins = match &user {

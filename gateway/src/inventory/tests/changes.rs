@@ -36,7 +36,7 @@ fn hostile_039_rotating_a_host_key_says_who_and_what() {
             host_keys: vec![HostKey::parse(key).unwrap()],
             verify_host_key: false,
         };
-        let operator = Operator::User(UserName::parse("bob").unwrap());
+        let operator = Operator::User(UserName::parse("bob").unwrap(), "192.0.2.7:4711".parse().unwrap());
         let node = node_ref("db-1");
         let rotated = cluster.inventory.rotate_host_key(&operator, &node, rotate(NEW_KEY)).await.unwrap();
         assert_eq!(rotated.spec.host_keys, rotate(NEW_KEY).host_keys);
@@ -47,7 +47,7 @@ fn hostile_039_rotating_a_host_key_says_who_and_what() {
         );
         let [event] = &cluster.events("node.hostkey.rotate")[..] else { panic!("one event") };
         let fingerprint = |key: &str| json!([HostKey::parse(key).unwrap().fingerprint().to_string()]);
-        assert_eq!(event["actor"], "bob");
+        assert_eq!((&event["actor"], &event["source"]), (&json!("bob"), &json!("192.0.2.7:4711")));
         assert_eq!((&event["old"], &event["new"]), (&fingerprint(OLD_KEY), &fingerprint(NEW_KEY)));
         assert_eq!(event["node"], "db-1");
         let no_keys = RotateHostKey { host_keys: vec![], verify_host_key: false };

@@ -1,12 +1,17 @@
 //! The commands: one folder a noun, one file a verb.
 
 mod access;
+mod apply;
 mod audit;
 mod auth;
 mod bots;
+pub(crate) mod completion;
+mod export;
+mod get;
 mod locks;
 mod nodes;
 mod recordings;
+mod rm;
 mod roles;
 mod ssh_config;
 mod status;
@@ -50,6 +55,18 @@ pub(crate) enum Command {
     SshConfig(ssh_config::SshConfig),
     /// The gateway's state.
     Status(status::Status),
+    /// Make what documents describe.
+    Create(apply::Create),
+    /// Make it so, whether it exists or not.
+    Apply(apply::Apply),
+    /// Show what there is, as documents.
+    Get(get::Get),
+    /// Remove what documents or names say.
+    Rm(rm::Rm),
+    /// Print the whole configuration.
+    Export(export::Export),
+    /// Complete commands in a shell.
+    Completion(completion::Completion),
 }
 
 impl Command {
@@ -66,6 +83,12 @@ impl Command {
             Self::Recordings(verb) => verb.run(client),
             Self::SshConfig(config) => config.run(client),
             Self::Status(status) => status.run(client),
+            Self::Create(create) => create.run(client),
+            Self::Apply(apply) => apply.run(client),
+            Self::Get(get) => get.run(client),
+            Self::Rm(rm) => rm.run(client),
+            Self::Export(export) => export.run(client),
+            Self::Completion(completion) => completion.run(crate::command()),
         }
     }
 }

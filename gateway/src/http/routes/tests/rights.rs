@@ -27,6 +27,7 @@ impl Scene {
             ttl: Some(ttl),
             source: None,
             actor: "0".into(),
+            asked_from: None,
         };
         let authority = &self.services.shared.authority;
         let chain = [run(authority.sign_user(order)).unwrap().tls.unwrap().der];

@@ -6,7 +6,7 @@ use clap::Args;
 use jiff::{SignedDuration, Timestamp};
 use mezite_api::audit::AuditQuery;
 use mezite_api::client::Client;
-use mezite_api::{AuditEvent, Invalid, UserName, duration};
+use mezite_api::{AuditEvent, Invalid, UserName, duration, escape_json, is_deceptive};
 use mezite_console::CommandError;
 use mezite_console::output::{Format, Output, dash, local, print, table};
 use serde_json::Value;
@@ -67,11 +67,21 @@ fn page(format: Format, events: &[AuditEvent], first: bool) -> String {
     match format {
         Format::Json => {
             let objects: Vec<String> =
-                events.iter().map(|event| Value::Object(event.clone()).to_string()).collect();
+                events.iter().map(|event| escape_json(&Value::Object(event.clone()).to_string())).collect();
             format!("{}\n  {}", if first { "" } else { "," }, objects.join(",\n  "))
         }
         // What was read as JSON can be written as YAML; a list of lists is one list.
-        Format::Yaml => serde_saphyr::to_string(&events).unwrap_or_default(),
+        Format::Yaml => {
+            let yaml = serde_saphyr::to_string(&events).unwrap_or_default();
+            if !yaml.contains(|character| is_deceptive(character) && character != '\n') {
+                return yaml;
+            }
+            // JSON is YAML, and can spell out every character.
+            let item = |event: &AuditEvent| {
+                format!("- {}\n", escape_json(&Value::Object(event.clone()).to_string()))
+            };
+            events.iter().map(item).collect()
+        }
         Format::Text => {
             let text = table(&HEADINGS, events.iter().map(row));
             let (heading, rows) = text.split_once('\n').unwrap_or_default();

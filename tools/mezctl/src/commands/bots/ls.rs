@@ -1,29 +1,26 @@
-//! `mezctl bots ls`
+//! The list of bots.
 
-use clap::Args;
-use mezite_api::client::Client;
-use mezite_console::CommandError;
-use mezite_console::output::{Output, joined, local};
+use mezite_api::bot::Bot;
+use mezite_api::client::{Client, ClientError};
+use mezite_console::output::{joined, local};
 
-/// Lists the bots.
-#[derive(Debug, Args)]
-pub(crate) struct Ls {
-    #[command(flatten)]
-    output: Output,
-}
+use crate::listing::Listed;
 
-impl Ls {
-    pub(super) fn run(self, client: &Client) -> Result<(), CommandError> {
-        let bots = client.bots()?;
-        self.output.list(&bots, &["NAME", "ROLES", "INSTANCES", "TOKEN", "STATE", "CREATED"], |bot| {
-            vec![
-                bot.name.to_string(),
-                joined(&bot.roles),
-                bot.instances.to_string(),
-                super::token_state(bot),
-                super::state(bot),
-                local(bot.created),
-            ]
-        })
+impl Listed for Bot {
+    const HEADINGS: &'static [&'static str] = &["NAME", "ROLES", "INSTANCES", "TOKEN", "STATE", "CREATED"];
+
+    fn all(client: &Client) -> Result<Vec<Self>, ClientError> {
+        client.bots()
+    }
+
+    fn row(&self) -> Vec<String> {
+        vec![
+            self.name.to_string(),
+            joined(&self.roles),
+            self.instances.to_string(),
+            super::token_state(self),
+            super::state(self),
+            local(self.created),
+        ]
     }
 }

@@ -16,13 +16,15 @@ use mezite_api::{Invalid, UserName, duration};
 use mezite_console::CommandError;
 use mezite_console::output::{Format, Output, dash, joined, local, print};
 
+use crate::listing::Ls;
+
 /// What to do with bots.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
     /// Add a bot; prints its join token.
     Add(add::Add),
     /// List the bots.
-    Ls(ls::Ls),
+    Ls(Ls<Bot>),
     /// Show a bot.
     Show(show::Show),
     /// List the instances of a bot: one for each join.

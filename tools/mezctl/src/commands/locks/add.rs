@@ -60,7 +60,7 @@ impl Add {
         let request = LockAdd {
             ttl: ttl.map_err(|invalid| invalid.in_field("ttl"))?,
             message: self.message,
-            target: self.target.read(client)?,
+            ..LockAdd::on(self.target.read(client)?)
         };
         request.check()?;
         let lock = client.add_lock(&request)?;

@@ -1,31 +1,27 @@
-//! `mezctl locks ls`
+//! The list of locks.
 
-use clap::Args;
-use mezite_api::LockTarget;
-use mezite_api::client::Client;
-use mezite_console::CommandError;
-use mezite_console::output::{Output, dash, local, local_or_dash};
+use mezite_api::client::{Client, ClientError};
+use mezite_api::{Lock, LockTarget};
+use mezite_console::output::{dash, local, local_or_dash};
 
-/// Lists the locks that are in force.
-#[derive(Debug, Args)]
-pub(crate) struct Ls {
-    #[command(flatten)]
-    output: Output,
-}
+use crate::listing::Listed;
 
-impl Ls {
-    pub(super) fn run(self, client: &Client) -> Result<(), CommandError> {
-        let locks = client.locks()?;
-        self.output.list(&locks, &["ID", "LOCKED", "SINCE", "UNTIL", "BY", "MESSAGE"], |lock| {
-            vec![
-                lock.id.to_string(),
-                target(&lock.target),
-                local(lock.created),
-                local_or_dash(lock.expires),
-                lock.created_by.clone(),
-                lock.message.clone().unwrap_or_else(dash),
-            ]
-        })
+impl Listed for Lock {
+    const HEADINGS: &'static [&'static str] = &["ID", "LOCKED", "SINCE", "UNTIL", "BY", "MESSAGE"];
+
+    fn all(client: &Client) -> Result<Vec<Self>, ClientError> {
+        client.locks()
+    }
+
+    fn row(&self) -> Vec<String> {
+        vec![
+            self.id.to_string(),
+            target(&self.target),
+            local(self.created),
+            local_or_dash(self.expires),
+            self.created_by.clone(),
+            self.message.clone().unwrap_or_else(dash),
+        ]
     }
 }
 

@@ -5,8 +5,11 @@ mod ls;
 mod rm;
 
 use clap::Subcommand;
+use mezite_api::Lock;
 use mezite_api::client::Client;
 use mezite_console::CommandError;
+
+use crate::listing::Ls;
 
 /// What to do with locks.
 #[derive(Debug, Subcommand)]
@@ -14,7 +17,7 @@ pub(crate) enum Verb {
     /// Lock something.
     Add(Box<add::Add>),
     /// List the locks that are in force.
-    Ls(ls::Ls),
+    Ls(Ls<Lock>),
     /// Remove a lock.
     Rm(rm::Rm),
 }

@@ -43,6 +43,7 @@ impl Add {
     /// What is asked of the gateway; nothing is when anything is wrong.
     fn request(&self) -> Result<NodeAdd, CommandError> {
         let request = NodeAdd {
+            id: None,
             name: NodeName::parse(&self.name)?,
             host: Host::parse(&self.host)?,
             port: Port::parse(&self.port)?,

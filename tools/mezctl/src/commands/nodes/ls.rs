@@ -1,10 +1,12 @@
 //! `mezctl nodes ls`
 
 use clap::Args;
-use mezite_api::Labels;
-use mezite_api::client::Client;
+use mezite_api::client::{Client, ClientError};
+use mezite_api::{Labels, Node};
 use mezite_console::CommandError;
 use mezite_console::output::{Output, dash, local_or_dash};
+
+use crate::listing::{self, Listed};
 
 /// Lists the nodes.
 #[derive(Debug, Args)]
@@ -18,15 +20,24 @@ pub(crate) struct Ls {
 
 impl Ls {
     pub(super) fn run(self, client: &Client) -> Result<(), CommandError> {
-        let nodes = client.nodes(&Labels::parse(&self.labels)?)?;
-        self.output.list(&nodes, &["NAME", "ADDRESS", "LABELS", "PINNED", "SEEN"], |node| {
-            vec![
-                node.spec.hostname.to_string(),
-                node.spec.addr.to_string(),
-                if node.metadata.labels.is_empty() { dash() } else { node.metadata.labels.to_string() },
-                node.spec.host_keys.len().to_string(),
-                local_or_dash(node.status.seen.as_ref().map(|seen| seen.time)),
-            ]
-        })
+        listing::show(self.output, &client.nodes(&Labels::parse(&self.labels)?)?)
+    }
+}
+
+impl Listed for Node {
+    const HEADINGS: &'static [&'static str] = &["NAME", "ADDRESS", "LABELS", "PINNED", "SEEN"];
+
+    fn all(client: &Client) -> Result<Vec<Self>, ClientError> {
+        client.nodes(&Labels::new())
+    }
+
+    fn row(&self) -> Vec<String> {
+        vec![
+            self.spec.hostname.to_string(),
+            self.spec.addr.to_string(),
+            if self.metadata.labels.is_empty() { dash() } else { self.metadata.labels.to_string() },
+            self.spec.host_keys.len().to_string(),
+            local_or_dash(self.status.seen.as_ref().map(|seen| seen.time)),
+        ]
     }
 }

@@ -37,7 +37,7 @@ impl Update {
             labels: self.changes.labels.as_deref().map(Labels::parse).transpose()?,
             host: self.changes.host.as_deref().map(Host::parse).transpose()?,
             port: self.changes.port.as_deref().map(Port::parse).transpose()?,
-            revision: None,
+            ..NodeUpdate::default()
         };
         let node = client.update_node(&reference(&self.node)?, &request)?;
         eprintln!("updated node {}", node.spec.hostname);

@@ -4,15 +4,18 @@ mod export;
 mod ls;
 
 use clap::Subcommand;
+use mezite_api::RecordingInfo;
 use mezite_api::client::Client;
 use mezite_console::CommandError;
 use mezite_console::recording::Play;
+
+use crate::listing::Ls;
 
 /// What to do with recordings.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
     /// List the recordings.
-    Ls(ls::Ls),
+    Ls(Ls<RecordingInfo>),
     /// Show a recorded session.
     Play(Play),
     /// Write a recording in another form.

@@ -29,6 +29,7 @@ impl Add {
             roles: super::roles(&self.roles)?,
             logins: super::logins(&self.logins)?,
             traits: super::traits(&self.traits)?,
+            disabled: false,
         };
         request.check()?;
         let user = client.add_user(&request)?;

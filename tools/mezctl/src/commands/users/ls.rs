@@ -1,34 +1,31 @@
-//! `mezctl users ls`
+//! The list of users.
 
-use clap::Args;
-use mezite_api::client::Client;
+use mezite_api::User;
+use mezite_api::client::{Client, ClientError};
 use mezite_api::user::UserKind;
-use mezite_console::CommandError;
-use mezite_console::output::{Output, joined, local};
+use mezite_console::output::{joined, local};
 
-/// Lists the users.
-#[derive(Debug, Args)]
-pub(crate) struct Ls {
-    #[command(flatten)]
-    output: Output,
-}
+use crate::listing::Listed;
 
-impl Ls {
-    pub(super) fn run(self, client: &Client) -> Result<(), CommandError> {
-        let users = client.users()?;
-        self.output.list(&users, &["NAME", "KIND", "ROLES", "LOGINS", "STATE", "CREATED"], |user| {
-            let kind = match user.kind {
-                UserKind::Person => "person",
-                UserKind::Bot => "bot",
-            };
-            vec![
-                user.name.to_string(),
-                kind.to_owned(),
-                joined(&user.roles),
-                joined(&user.logins),
-                if user.disabled { "disabled".into() } else { "enabled".into() },
-                local(user.created),
-            ]
-        })
+impl Listed for User {
+    const HEADINGS: &'static [&'static str] = &["NAME", "KIND", "ROLES", "LOGINS", "STATE", "CREATED"];
+
+    fn all(client: &Client) -> Result<Vec<Self>, ClientError> {
+        client.users()
+    }
+
+    fn row(&self) -> Vec<String> {
+        let kind = match self.kind {
+            UserKind::Person => "person",
+            UserKind::Bot => "bot",
+        };
+        vec![
+            self.name.to_string(),
+            kind.to_owned(),
+            joined(&self.roles),
+            joined(&self.logins),
+            if self.disabled { "disabled".into() } else { "enabled".into() },
+            local(self.created),
+        ]
     }
 }

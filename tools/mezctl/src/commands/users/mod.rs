@@ -9,8 +9,10 @@ mod update;
 use clap::Subcommand;
 use mezite_api::client::Client;
 use mezite_api::user::Traits;
-use mezite_api::{Invalid, Login, RoleName};
+use mezite_api::{Invalid, Login, RoleName, User};
 use mezite_console::CommandError;
+
+use crate::listing::Ls;
 
 /// What to do with users.
 #[derive(Debug, Subcommand)]
@@ -20,7 +22,7 @@ pub(crate) enum Verb {
     /// Show a user.
     Get(get::Get),
     /// List the users.
-    Ls(ls::Ls),
+    Ls(Ls<User>),
     /// Change a user.
     Update(update::Update),
     /// Remove a user.

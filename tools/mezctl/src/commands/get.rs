@@ -1,0 +1,127 @@
+//! `mezctl get`
+
+use clap::Args;
+use mezite_api::bot::Bot;
+use mezite_api::client::{Client, ClientError};
+use mezite_api::role::RoleDocument;
+use mezite_api::user::UserKind;
+use mezite_api::{Invalid, Lock, Node, NodeRef, RoleName, User, UserName};
+use mezite_console::output::{Format, Output, print};
+use mezite_console::{CommandError, Kind as ErrorKind};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::documents::{BotDocument, Kind, LockDocument, NodeDocument, UserDocument, lock_id};
+use crate::listing::{self, Listed};
+
+/// Shows what there is, as documents.
+#[derive(Debug, Args)]
+pub(crate) struct Get {
+    /// KIND, KIND/NAME or all; kinds are role, user, bot, node and lock.
+    #[arg(value_name = "KIND[/NAME]", required = true)]
+    wanted: Vec<String>,
+    #[command(flatten)]
+    output: Output,
+}
+
+impl Get {
+    pub(super) fn run(self, client: &Client) -> Result<(), CommandError> {
+        let mut wanted = Vec::new();
+        for text in &self.wanted {
+            match text.split_once('/') {
+                Some((kind, name)) => wanted.push((Kind::parse(kind)?, Some(name))),
+                None if text == "all" => wanted.extend(Kind::ALL.map(|kind| (kind, None))),
+                None => wanted.push((Kind::parse(text)?, None)),
+            }
+        }
+        let mut shown = Shown { output: self.output, several: wanted.len() > 1, documents: Vec::new() };
+        for (kind, name) in wanted {
+            shown.take(client, kind, name)?;
+        }
+        if self.output.format == Format::Text { Ok(()) } else { self.output.document(&shown.documents) }
+    }
+}
+
+/// What is shown: tables at once, documents at the end, as one array.
+struct Shown {
+    output: Output,
+    several: bool,
+    documents: Vec<Value>,
+}
+
+impl Shown {
+    fn take(&mut self, client: &Client, kind: Kind, name: Option<&str>) -> Result<(), CommandError> {
+        match kind {
+            Kind::Role => {
+                let roles = one_or_all(client, name, |name| Ok(RoleName::parse(name)?), Client::role)?;
+                self.add(kind, &roles, |role: &RoleDocument| Ok(revised(role)))
+            }
+            Kind::User => {
+                let mut users = one_or_all(client, name, |name| Ok(UserName::parse(name)?), Client::user)?;
+                users.retain(|user: &User| user.kind == UserKind::Person);
+                if let (Some(name), []) = (name, &users[..]) {
+                    return Err(CommandError::new(
+                        ErrorKind::NotFound,
+                        format!("{name} is a bot; see bot/{name}"),
+                    ));
+                }
+                self.add(kind, &users, |user| value(&UserDocument::of(user)))
+            }
+            Kind::Bot => {
+                let bots = one_or_all(client, name, |name| Ok(UserName::parse(name)?), Client::bot)?;
+                self.add(kind, &bots, |bot: &Bot| value(&BotDocument::of(bot)))
+            }
+            Kind::Node => {
+                let nodes = one_or_all(client, name, |name| Ok(NodeRef::parse(name)?), Client::node)?;
+                self.add(kind, &nodes, |node: &Node| value(&NodeDocument::of(node)))
+            }
+            Kind::Lock => {
+                let locks = one_or_all(client, name, lock_id, |client, id| client.lock(*id))?;
+                self.add(kind, &locks, |lock: &Lock| value(&LockDocument::of(lock)))
+            }
+        }
+    }
+
+    fn add<T: Listed>(
+        &mut self,
+        kind: Kind,
+        items: &[T],
+        document: impl Fn(&T) -> Result<Value, CommandError>,
+    ) -> Result<(), CommandError> {
+        if self.output.format == Format::Text {
+            if self.several {
+                print(&format!("# {kind}\n"))?;
+            }
+            return listing::show(self.output, items);
+        }
+        for item in items {
+            self.documents.push(document(item)?);
+        }
+        Ok(())
+    }
+}
+
+fn one_or_all<T: Listed, N>(
+    client: &Client,
+    name: Option<&str>,
+    parse: impl Fn(&str) -> Result<N, Invalid>,
+    one: impl Fn(&Client, &N) -> Result<T, ClientError>,
+) -> Result<Vec<T>, CommandError> {
+    match name {
+        Some(name) => Ok(vec![one(client, &parse(name)?)?]),
+        None => Ok(T::all(client)?),
+    }
+}
+
+fn value<T: Serialize>(document: &T) -> Result<Value, CommandError> {
+    serde_json::to_value(document).map_err(|error| CommandError::new(ErrorKind::Failed, error.to_string()))
+}
+
+/// The document of a role with its revision.
+fn revised(role: &RoleDocument) -> Value {
+    let mut document = role.document.clone();
+    if let (Some(metadata), false) = (document["metadata"].as_object_mut(), role.built_in) {
+        metadata.insert("revision".to_owned(), role.revision.into());
+    }
+    document
+}
