@@ -46,7 +46,7 @@ fn what_exists_is_a_conflict_and_force_or_apply_replaces_it() {
     let events = cluster.events();
     let both = format!("kind: role\nmetadata: {{name: new}}\n---\n{NODE}");
     let refused = cluster.send(&["create"], &both);
-    assert!(refused.assert_code(5).err().contains("line 4: node db-1 exists already"), "{}", refused.err());
+    assert!(refused.assert_code(5).err().contains("line 3: node db-1 exists already"), "{}", refused.err());
     assert_eq!(cluster.events(), events, "nothing is made where one is refused");
 
     let id = cluster.mezctl.list(&["get", "node/db-1"])[0]["metadata"]["name"].clone();
@@ -153,4 +153,26 @@ fn a_lock_is_replaced_in_one_step_and_one_that_has_expired_is_left_out() {
     assert_eq!((locks.len(), &locks[0]["message"]), (1, &"gone".into()));
     assert_eq!(cluster.mezctl.audit("lock.delete").len(), 1, "the old one has its event");
     cluster.mezctl.ok(&["rm", "lock/5da56852-2adb-4540-a37c-80790203f6a9"]);
+}
+
+#[test]
+fn what_the_manual_shows_is_taken() {
+    let manual = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/manual/documents.md"));
+    let manual = manual.unwrap();
+    let documents: Vec<&str> =
+        manual.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert_eq!(documents.len(), 6);
+    let cluster = Cluster::start();
+    cluster.send(&["create"], &documents.join("---\n")).assert_ok();
+    // And every resource and verb that it lists.
+    let words = |after: &str| -> Vec<String> {
+        let rest = manual.split(after).nth(1).unwrap().split(", and `*`").next().unwrap();
+        rest.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+    };
+    let (resources, verbs) = (words("Resources: "), words("Verbs: "));
+    assert_eq!((resources.len(), verbs.len()), (12, 7));
+    let role = format!(
+        "kind: role\nmetadata: {{name: all}}\nspec: {{allow: {{rules: [{{resources: {resources:?}, verbs: {verbs:?}}}]}}}}\n"
+    );
+    cluster.send(&["apply"], &role).assert_ok();
 }

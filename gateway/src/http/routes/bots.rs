@@ -19,7 +19,7 @@ use crate::http::request::Request;
 use crate::http::response::Response;
 use crate::http::route::{PAGED, Route};
 use crate::http::schema;
-use crate::inventory::{FreshToken, Operator, Serial, Shown};
+use crate::inventory::{FreshToken, InventoryError, Operator, Serial, Shown};
 use crate::shared::Shared;
 
 /// The port for clients' credentials, among those that are listened at.
@@ -114,8 +114,13 @@ async fn put(services: Arc<Services>, operator: Operator, request: Request) -> A
     let (name, mut put): (_, BotPut) = (named(&request)?, request.json()?);
     let wanted = request.revision(put.revision)?;
     put.revision = wanted.revision;
-    if services.inventory.bot(&name).is_err() {
-        rights::administrator(&services, &request, Resource::Bot, Verb::Create).await?;
+    match services.inventory.bot(&name) {
+        // Nothing else is replaced than what was found: one that is gone by then is not made without the right to.
+        Ok(found) if put.replace => put.revision = put.revision.or(Some(found.revision)),
+        Ok(_) => return Err(InventoryError::Exists("user or bot").into()),
+        Err(_) => {
+            rights::administrator(&services, &request, Resource::Bot, Verb::Create).await?;
+        }
     }
     let bot = services.inventory.put_bot(&operator, name, put).await;
     let bot = bot.map_err(|error| wanted.unmet(error.into()))?;

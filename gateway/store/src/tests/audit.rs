@@ -381,7 +381,7 @@ fn text_in_events_makes_no_other_field_or_line() {
         assert!(!found[0].json.contains('\n'));
         let fields = found[0].fields().unwrap();
         assert_eq!(fields["actor"], text);
-        assert_eq!(fields.len(), 6, "seq, time, prev, type, actor, reason");
+        assert_eq!(fields.len(), 7, "seq, time, prev, type, code, actor, reason");
     }
     assert_verifies(&scratch.store);
 }

@@ -218,3 +218,45 @@ fn hostile_065_an_expired_certificate_is_refused_on_a_connection_that_lives() {
         std::thread::sleep(Duration::from_millis(20));
     }
 }
+
+#[test]
+fn who_may_change_does_not_thereby_make_pin_or_unlock() {
+    let scene = Scene::with_alice();
+    let resources = json!(["node", "bot", "lock"]);
+    let can =
+        |verbs: &Value| scene.role("ops", &json!([{"resources": resources, "verbs": verbs}]), &json!([]));
+    can(&json!(["update"]));
+    scene.add_user("olga", &["ops"]);
+    let olga = scene.user("olga");
+    let bot = |replace: bool| {
+        let body = json!({"roles": ["ops"], "replace": replace});
+        scene.as_caller(&olga, Method::Put, "/v1/bots/deploy", &body)
+    };
+    bot(true).expect(403);
+    can(&json!(["update", "create"]));
+    bot(false).expect(200);
+    can(&json!(["update"]));
+    bot(true).expect(200);
+    bot(false).expect(409);
+
+    let node = json!({"name": "db-9", "host": "10.0.0.9", "host_keys": [KEY]});
+    scene.ask(Method::Post, "/v1/nodes", &node).expect(201);
+    let change = |body: &Value| scene.as_caller(&olga, Method::Patch, "/v1/nodes/db-9", body);
+    change(&json!({"labels": {"env": "prod"}})).expect(200);
+    change(&json!({"host_keys": []})).expect(403);
+    can(&json!(["update", "rotate"]));
+    let changed = change(&json!({"host_keys": []})).expect(200);
+    assert_eq!(changed["spec"]["host_keys"], json!([]));
+
+    let id = "5da56852-2adb-4540-a37c-80790203f6a9";
+    let lock = |replace: bool| {
+        let body = json!({"id": id, "target": {"user": "mallory"}, "replace": replace});
+        scene.as_caller(&olga, Method::Post, "/v1/locks", &body)
+    };
+    can(&json!(["create"]));
+    lock(false).expect(201);
+    lock(false).expect(409);
+    lock(true).expect(403);
+    can(&json!(["create", "delete"]));
+    lock(true).expect(201);
+}
