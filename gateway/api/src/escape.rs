@@ -1,5 +1,7 @@
 //! Text from outside, made harmless for terminals, logs and people's eyes.
 
+use std::fmt::Write as _;
+
 /// The most characters of outside text that are ever shown (semantics section 9).
 pub const ESCAPED_MAX_CHARS: usize = 200;
 
@@ -45,7 +47,8 @@ pub fn escape_json(json: &str) -> String {
             continue;
         }
         for unit in character.encode_utf16(&mut [0; 2]) {
-            escaped.push_str(&format!("\\u{unit:04x}"));
+            // Writing to a String cannot fail.
+            let _ = write!(escaped, "\\u{unit:04x}");
         }
     }
     escaped

@@ -13,10 +13,10 @@ fn hostile() -> String {
 
 /// `mezctl` at a terminal, as `script` makes one.
 fn at_terminal(cluster: &Cluster, arguments: &[&str]) -> Finished {
-    let mut line = format!("{} --socket {}", program("mezctl").display(), cluster.mezctl.socket().display());
-    for argument in arguments {
-        line += &format!(" '{argument}'");
-    }
+    let arguments: Vec<String> = arguments.iter().map(|argument| format!("'{argument}'")).collect();
+    let socket = cluster.mezctl.socket();
+    let line =
+        format!("{} --socket {} {}", program("mezctl").display(), socket.display(), arguments.join(" "));
     run(Command::new("script").args(["-qec", &line, "/dev/null"]).env("NO_COLOR", "1").env("TERM", "xterm"))
 }
 

@@ -12,13 +12,12 @@ use crate::Cluster;
 const ANSWER_TIME: Duration = Duration::from_secs(20);
 
 fn bomb() -> String {
-    let mut text = "kind: user\nmetadata: {name: a}\nspec:\n  a: &a [x, x, x, x, x, x, x, x, x]\n".to_owned();
-    for (from, to) in ["a", "b", "c", "d", "e", "f", "g"].windows(2).map(|pair| (pair[0], pair[1])) {
-        text += &format!(
-            "  {to}: &{to} [*{from}, *{from}, *{from}, *{from}, *{from}, *{from}, *{from}, *{from}]\n"
-        );
-    }
-    text
+    let head = "kind: user\nmetadata: {name: a}\nspec:\n  a: &a [x, x, x, x, x, x, x, x, x]";
+    let line = |pair: &[&str]| {
+        format!("  {}: &{} [{}]", pair[1], pair[1], vec![format!("*{}", pair[0]); 8].join(", "))
+    };
+    let lines: Vec<String> = ["a", "b", "c", "d", "e", "f", "g"].windows(2).map(line).collect();
+    format!("{head}\n{}\n", lines.join("\n"))
 }
 
 #[test]
@@ -75,7 +74,9 @@ fn hostile_071_yaml_is_refused_with_its_line_and_nothing_is_sent() {
 fn hostile_071_labels_stay_text() {
     let cluster = Cluster::start();
     let values = ["no", "1e3", "0x1f", "2026-01-01", "12:30", "on", "+1", ".5"];
-    let labels: String = values.iter().enumerate().map(|(n, value)| format!("    k{n}: {value}\n")).collect();
+    let labels: Vec<String> =
+        values.iter().enumerate().map(|(n, value)| format!("    k{n}: {value}\n")).collect();
+    let labels = labels.concat();
     let text = format!("kind: node\nspec: {{addr: 'a:22', hostname: a}}\nmetadata:\n  labels:\n{labels}");
     cluster.send(&["create"], &text).assert_ok();
     let stored = &cluster.mezctl.list(&["get", "node/a"])[0]["metadata"]["labels"];

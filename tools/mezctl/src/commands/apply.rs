@@ -139,8 +139,8 @@ fn carry_out(client: &Client, all: &[Found], acts: &[Act]) -> Result<(), Command
 
 /// What was not done.
 fn undone(rest: &[Found], done: usize) -> String {
-    let named = |found: &Found| format!("{} {}", found.document.kind(), found.document.name());
-    let names: Vec<String> = rest.iter().take(MAX_NAMED).map(named).collect();
+    let title = |found: &Found| format!("{} {}", found.document.kind(), found.document.name());
+    let names: Vec<String> = rest.iter().take(MAX_NAMED).map(title).collect();
     let more = if rest.len() > MAX_NAMED { ", …" } else { "" };
     format!("{done} done before it; {} not done: {}{more}", rest.len(), names.join(", "))
 }

@@ -20,6 +20,7 @@ use crate::listing::Listed as _;
 pub(crate) struct Export {}
 
 impl Export {
+    #[expect(clippy::unused_self, reason = "as every command")]
     pub(super) fn run(self, client: &Client) -> Result<(), CommandError> {
         // All of it is read before the first line is written: what is printed is whole.
         let roles = RoleDocument::all(client)?;

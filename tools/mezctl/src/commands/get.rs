@@ -53,11 +53,11 @@ impl Shown {
     fn take(&mut self, client: &Client, kind: Kind, name: Option<&str>) -> Result<(), CommandError> {
         match kind {
             Kind::Role => {
-                let roles = one_or_all(client, name, |name| Ok(RoleName::parse(name)?), Client::role)?;
+                let roles = one_or_all(client, name, RoleName::parse, Client::role)?;
                 self.add(kind, &roles, |role: &RoleDocument| Ok(revised(role)))
             }
             Kind::User => {
-                let mut users = one_or_all(client, name, |name| Ok(UserName::parse(name)?), Client::user)?;
+                let mut users = one_or_all(client, name, UserName::parse, Client::user)?;
                 users.retain(|user: &User| user.kind == UserKind::Person);
                 if let (Some(name), []) = (name, &users[..]) {
                     return Err(CommandError::new(
@@ -68,11 +68,11 @@ impl Shown {
                 self.add(kind, &users, |user| value(&UserDocument::of(user)))
             }
             Kind::Bot => {
-                let bots = one_or_all(client, name, |name| Ok(UserName::parse(name)?), Client::bot)?;
+                let bots = one_or_all(client, name, UserName::parse, Client::bot)?;
                 self.add(kind, &bots, |bot: &Bot| value(&BotDocument::of(bot)))
             }
             Kind::Node => {
-                let nodes = one_or_all(client, name, |name| Ok(NodeRef::parse(name)?), Client::node)?;
+                let nodes = one_or_all(client, name, NodeRef::parse, Client::node)?;
                 self.add(kind, &nodes, |node: &Node| value(&NodeDocument::of(node)))
             }
             Kind::Lock => {

@@ -136,7 +136,10 @@ impl Declared for NodeDocument {
     fn stored(&self, client: &Client) -> Result<Stored, CommandError> {
         let Some(node) = self.find(client)? else { return Ok(Stored::Absent) };
         let (revision, stored) = (Some(node.metadata.revision), Self::of(&node));
-        let same = stored.spec == self.spec && stored.metadata.labels == self.metadata.labels;
+        // Names are equal whatever their case, and yet it can be changed.
+        let same = stored.spec == self.spec
+            && stored.spec.hostname.as_str() == self.spec.hostname.as_str()
+            && stored.metadata.labels == self.metadata.labels;
         Ok(if same { Stored::Same(revision) } else { Stored::Other(revision) })
     }
 

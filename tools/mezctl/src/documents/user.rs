@@ -83,15 +83,12 @@ impl Spec {
     fn logins_and_traits(&self) -> Result<(Vec<Login>, Traits), Invalid> {
         let mut traits: Traits =
             self.traits.iter().filter_map(|(name, values)| Some((name.clone(), values.clone()?))).collect();
-        let logins = match &self.logins {
-            Some(logins) => logins.clone(),
-            None => {
-                let named = traits.remove(LOGINS).unwrap_or_default();
-                let login =
-                    |name: &String| Login::parse(name).map_err(|invalid| invalid.in_field("traits.logins"));
-                named.iter().map(login).collect::<Result<_, _>>()?
-            }
-        };
+        if let Some(logins) = &self.logins {
+            return Ok((logins.clone(), traits));
+        }
+        let named = traits.remove(LOGINS).unwrap_or_default();
+        let login = |name: &String| Login::parse(name).map_err(|invalid| invalid.in_field("traits.logins"));
+        let logins = named.iter().map(login).collect::<Result<_, _>>()?;
         Ok((logins, traits))
     }
 }
