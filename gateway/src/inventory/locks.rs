@@ -80,20 +80,25 @@ impl Inventory {
             expires,
             created_by: operator.to_string(),
         };
-        let old = if add.replace { self.store.get(Keyspace::Locks, &key(lock.id))? } else { None };
+        let key = key(lock.id);
+        let old = self.store.get(Keyspace::Locks, &key)?;
         let batch = match &old {
-            None => Batch::new().require(Keyspace::Locks, &key(lock.id), Precondition::Absent),
-            Some(old) => Batch::new()
-                .require(Keyspace::Locks, &key(lock.id), Precondition::Revision(old.revision))
-                .audit(removed(operator, lock.id, record::decode(&old.value).as_ref())),
+            None => Batch::new().require(Keyspace::Locks, &key, Precondition::Absent),
+            Some(old) => {
+                let locked = record::decode::<Lock>(&old.value);
+                // What has expired is there no more for anybody.
+                if !add.replace && locked.as_ref().is_none_or(|locked| locked.is_live(created)) {
+                    return Err(InventoryError::Exists("lock"));
+                }
+                Batch::new()
+                    .require(Keyspace::Locks, &key, Precondition::Revision(old.revision))
+                    .audit(removed(operator, lock.id, locked.as_ref()))
+            }
         };
         let batch = batch
-            .put(Keyspace::Locks, &key(lock.id), record::encode(&lock))
+            .put(Keyspace::Locks, &key, record::encode(&lock))
             .audit(event("lock.create", &lock).by(operator));
-        self.store.commit(batch.essential()).await.map_err(|error| match (error.into(), &old) {
-            (InventoryError::Changed, None) => InventoryError::Exists("lock"),
-            (other, _) => other,
-        })?;
+        self.store.commit(batch.essential()).await?;
         Ok(lock)
     }
 

@@ -5,13 +5,12 @@
 
 mod instance;
 mod lineage;
+mod put;
 
 use std::time::Duration;
 
 use jiff::Timestamp;
-use mezite_api::bot::{
-    self, Bot, BotAdd, BotPut, BotToken, DEFAULT_TOKEN_TTL, DEFAULT_TTL, TokenRotate, TokenState,
-};
+use mezite_api::bot::{self, Bot, BotAdd, BotToken, DEFAULT_TOKEN_TTL, DEFAULT_TTL, TokenRotate, TokenState};
 use mezite_api::user::{Traits, UserKind};
 use mezite_api::{Lock, LockTarget, User, UserName, duration};
 use mezite_store::{AuditEntry, Batch, Keyspace, Precondition, Revision};
@@ -69,55 +68,6 @@ impl Inventory {
         let batch = token.add_to(batch, operator);
         let user = self.put_user(batch, user, Precondition::Absent, operator, "bot.create").await?;
         Ok((self.described(&user, &record, &self.locks()?)?, token))
-    }
-
-    /// Makes or replaces a bot as it is described. A token and instances that are there stay.
-    pub async fn put_bot(
-        &self,
-        operator: &Operator,
-        name: UserName,
-        put: BotPut,
-    ) -> Result<Bot, InventoryError> {
-        put.check()?;
-        let found = match self.bot_user(&name) {
-            Ok(_) if !put.replace => return Err(InventoryError::Exists("user or bot")),
-            Ok(user) if put.revision.is_some_and(|revision| revision != user.revision) => {
-                return Err(InventoryError::Changed);
-            }
-            Ok(user) => Some((self.bot_record(&user)?, user)),
-            Err(InventoryError::NotFound(_)) if put.revision.is_some() => {
-                return Err(InventoryError::Changed);
-            }
-            Err(InventoryError::NotFound(_)) => None,
-            Err(error) => return Err(error),
-        };
-        let (kind, precondition, id, created) = match &found {
-            Some((_, user)) => ("bot.update", Precondition::Revision(user.revision), user.id, user.created),
-            None => ("bot.create", Precondition::Absent, Uuid::new_v4(), Timestamp::now()),
-        };
-        let key = name.as_str().as_bytes();
-        let batch = match &found {
-            Some(((_, revision), _)) => {
-                Batch::new().require(Keyspace::Bots, key, Precondition::Revision(*revision))
-            }
-            None => Batch::new(),
-        };
-        let token = found.and_then(|((record, _), _)| record.token);
-        let record = BotRecord { id, ttl: put.ttl.unwrap_or(DEFAULT_TTL), token };
-        let batch = batch.put(Keyspace::Bots, key, record::encode(&record));
-        let user = User {
-            id,
-            name,
-            kind: UserKind::Bot,
-            roles: put.roles,
-            logins: put.logins,
-            traits: put.traits,
-            disabled: put.disabled,
-            created,
-            revision: 0,
-        };
-        let user = self.put_user(batch, user, precondition, operator, kind).await?;
-        self.described(&user, &record, &self.locks()?)
     }
 
     /// All bots by name.

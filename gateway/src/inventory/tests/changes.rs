@@ -1,10 +1,13 @@
 use futures_util::future::join;
 use mezite_actors::run;
+use mezite_api::lock::LockAdd;
 use mezite_api::node::{NodeSeen, NodeUpdate, RotateHostKey};
 use mezite_api::user::UserUpdate;
-use mezite_api::{Labels, Problem, ProblemCode};
+use mezite_api::{Labels, LockTarget, Problem, ProblemCode};
+use mezite_store::{Batch, Keyspace};
 
 use super::*;
+use crate::inventory::record;
 
 fn code(error: InventoryError) -> ProblemCode {
     Problem::from(error).code
@@ -212,5 +215,26 @@ fn what_was_seen_of_a_node_is_kept_apart_and_goes_with_it() {
         );
         cluster.inventory.remove_node(&UID, &node_ref("db-1"), None).await.unwrap();
         assert!(cluster.inventory.note_seen(node.id(), &seen).await.is_err());
+    });
+}
+
+#[test]
+fn a_lock_that_has_expired_stands_in_nobodys_way() {
+    run(async {
+        let cluster = Cluster::with_alice().await;
+        let id = uuid::Uuid::from_u128(7);
+        let lock = || LockAdd { id: Some(id), ..LockAdd::on(LockTarget::User("mallory".parse().unwrap())) };
+        let mut made = cluster.inventory.add_lock(&UID, lock()).await.unwrap();
+        let again = cluster.inventory.add_lock(&UID, lock()).await.unwrap_err();
+        assert_eq!(code(again), ProblemCode::Conflict);
+        made.expires = Some(made.created);
+        let batch = Batch::new().put(Keyspace::Locks, id.to_string().as_bytes(), record::encode(&made));
+        cluster.store.commit(batch).await.unwrap();
+        assert!(cluster.inventory.lock(id).is_err());
+        cluster.inventory.add_lock(&UID, lock()).await.unwrap();
+        assert_eq!(cluster.inventory.lock(id).unwrap().expires, None);
+        let past = LockAdd { replace: true, expires: Some(made.created), ..lock() };
+        let past = cluster.inventory.add_lock(&UID, past).await.unwrap_err();
+        assert_eq!(code(past), ProblemCode::Invalid);
     });
 }

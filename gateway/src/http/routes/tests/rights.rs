@@ -260,3 +260,14 @@ fn who_may_change_does_not_thereby_make_pin_or_unlock() {
     can(&json!(["create", "delete"]));
     lock(true).expect(201);
 }
+
+#[test]
+fn a_path_that_is_written_out_names_its_own_methods() {
+    let scene = Scene::new();
+    let allowed = |path: &str| {
+        let answer = run(scene.app.respond(request(Method::Other, path, &Value::Null, Caller::Operator(0))));
+        (answer.status, answer.allow)
+    };
+    assert_eq!(allowed("/v1/bots/join"), (405, Some("POST".to_owned())));
+    assert_eq!(allowed("/v1/bots/deploy"), (405, Some("GET, PUT, DELETE, HEAD".to_owned())));
+}
