@@ -121,3 +121,24 @@ fn one_key_serves_ssh_and_the_api() {
     let route = client.route(mezite_fixtures::Way::Direct, scene.login, "node1");
     run(route.ssh::<&str>(&[]).arg("true")).assert_ok();
 }
+
+#[test]
+fn documents_need_the_rights_that_they_use() {
+    let (scene, root) = with_root();
+    let rules = "{allow: {rules: [{resources: [node], verbs: [create]}]}}";
+    let role =
+        scene.scratch.write("role.yaml", format!("kind: role\nmetadata: {{name: enrol}}\nspec: {rules}\n"));
+    remote(&scene, Some(&root), &["apply", "-f", &role.display().to_string()]).assert_ok();
+    scene.mezctl.ok(&["users", "add", "bob", "--roles=enrol"]);
+    let bob = credentials(&scene, "bob", "1h");
+    let node = "kind: node\nspec: {addr: '10.0.0.7:22', hostname: db-1}\n";
+    let node = scene.scratch.write("node.yaml", node).display().to_string();
+    let as_bob = |verb: &str| remote(&scene, Some(&bob), &[verb, "-f", &node]);
+    as_bob("apply").assert_code(3);
+    as_bob("create").assert_ok();
+    as_bob("create").assert_code(5);
+    as_bob("rm").assert_code(3);
+    let event = scene.mezctl.audit("node.create").pop().unwrap();
+    assert_eq!((&event["actor"], &event["code"]), (&"bob".into(), &"MEZ3001I".into()));
+    assert!(event["source"].as_str().unwrap().starts_with("127.0.0.1:"), "{event}");
+}

@@ -116,6 +116,8 @@ fn hostile_084_errors_repeat_nothing_that_a_terminal_obeys() {
         assert_plain("error", &said.err());
         assert!(said.err().lines().count() <= 2, "{}", said.err());
     }
+    let mistaken = cluster.mezctl.run(&["no\u{1b}[31m\u{9b}\u{202e}des"]);
+    assert_plain("usage", &mistaken.assert_code(2).err());
 }
 
 #[test]

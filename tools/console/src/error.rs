@@ -52,6 +52,11 @@ impl CommandError {
         Self { silent: true, ..Self::new(kind, "") }
     }
 
+    /// What kind of thing went wrong.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
     /// With what can be done about it.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -85,7 +90,7 @@ impl CommandError {
 }
 
 /// Without what a terminal would obey. Texts of the gateway are escaped there already; this is for all others.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     text.chars()
         .map(|character| if is_deceptive(character) && character != '\n' { '\u{fffd}' } else { character })
         .collect()

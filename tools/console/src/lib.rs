@@ -18,13 +18,17 @@ pub use output::Output;
 /// to stdout with 0, mistakes to stderr with 2. `clap` quotes what it does not understand, so a private key that was
 /// pasted without quotes gets a message of its own.
 pub fn arguments<T: Parser>(program: &str) -> Result<T, ExitCode> {
-    T::try_parse().map_err(|error| {
-        let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+    T::try_parse().map_err(|refused| {
+        let asked = matches!(refused.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
         if !asked && std::env::args_os().any(|given| given.to_string_lossy().contains("PRIVATE KEY")) {
             let why = "there is a private key among the arguments; give the public one";
             return CommandError::usage(why).report(program);
         }
-        let _ = error.print();
-        ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+        if std::env::args_os().any(|given| given.to_string_lossy().contains(mezite_api::is_deceptive)) {
+            eprint!("{}", error::printable(&refused.to_string()));
+        } else {
+            let _ = refused.print();
+        }
+        ExitCode::from(u8::try_from(refused.exit_code()).unwrap_or(2))
     })
 }
