@@ -59,14 +59,13 @@ impl App {
         &self.routes
     }
 
-    /// The methods that routes of this path take. A path that is written out in a route is that route's, though a
-    /// variable segment of another would match it.
+    /// The methods that routes of this path take: where it is written out, those of no variable.
     fn allowed(&self, path: &str) -> String {
-        let exact = self.routes.iter().any(|route| route.path == path);
-        let of_path = self
-            .routes
-            .iter()
-            .filter(|route| if exact { route.path == path } else { matches(route.path, path) });
+        let written_out = self.routes.iter().any(|route| route.path == path);
+        let is_of_path = |route: &&Route| {
+            if written_out { route.path == path } else { matches(route.path, path) }
+        };
+        let of_path = self.routes.iter().filter(is_of_path);
         let mut methods: Vec<_> = of_path.map(|route| route.method.as_str()).collect();
         if methods.contains(&"GET") {
             methods.push("HEAD");

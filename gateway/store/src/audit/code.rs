@@ -38,6 +38,7 @@ const CODES: &[(&str, &str)] = &[
     ("user.setup", "MEZ3205I"),
     ("user.reset", "MEZ3206I"),
     ("user.login", "MEZ3207I"),
+    ("user.mfa", "MEZ3208I"),
     ("bot.create", "MEZ3301I"),
     ("bot.update", "MEZ3302I"),
     ("bot.delete", "MEZ3303I"),
