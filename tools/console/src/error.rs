@@ -52,6 +52,11 @@ impl CommandError {
         Self { silent: true, ..Self::new(kind, "") }
     }
 
+    /// What kind of thing went wrong.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
     /// With what can be done about it.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {

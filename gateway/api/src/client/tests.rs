@@ -67,6 +67,7 @@ fn a_body_is_sent_as_json() {
         roles: vec![RoleName::parse("dev").unwrap()],
         logins: Vec::new(),
         traits: crate::user::Traits::new(),
+        token_ttl: None,
     };
     let error = server.client().add_user(&add).unwrap_err();
     assert!(matches!(error, ClientError::Refused(refused) if refused == problem));
