@@ -3,7 +3,7 @@
 #   tools/quickstart.sh            builds, shows, cleans up
 #   tools/quickstart.sh --keep     leaves it running, to go on by hand
 #   --debug                        builds without optimisation, which is faster to build
-# $MEZITE_BIN_DIR names a folder with mezd and mezctl that are built already.
+# $MEZITE_BIN_DIR names a folder with mezd, mezctl and msh that are built already.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . tools/debian.sh
@@ -70,7 +70,7 @@ build() {
     if [ -z "${MEZITE_BIN_DIR-}" ]; then
         require_cargo
         heading "Building ($profile)"
-        cargo build --profile "$profile" -p mezd -p mezctl
+        cargo build --profile "$profile" -p mezd -p mezctl -p msh
         MEZITE_BIN_DIR=${CARGO_TARGET_DIR:-$PWD/target}/$([ "$profile" = dev ] && echo debug || echo release)
     fi
     PATH=$MEZITE_BIN_DIR:$PATH

@@ -8,7 +8,8 @@
 //! * [`verify_user_certificate`], [`verify_host_certificate`]: believing, against a [`TrustedSet`];
 //!   [`verify_client_certificate`]: the same in TLS, against a [`ClientTrust`].
 //! * [`export()`]: the public keys as lines for other programs.
-//! * [`Token`]: join and set-up tokens, of which only the [`TokenDigest`] is kept.
+//! * [`Token`]: join and set-up tokens, of which only the [`TokenDigest`] is kept; [`PasswordHash`] and [`TotpSecret`]: how people prove who
+//!   they are.
 //!
 //! No I/O but key files, no clock but the caller's, no runtime.
 
@@ -20,6 +21,7 @@ mod key_file;
 mod kind;
 mod node_leg;
 mod options;
+mod password;
 mod possession;
 mod principal;
 mod public_key;
@@ -29,6 +31,7 @@ mod sealing;
 mod text;
 mod tls;
 mod token;
+mod totp;
 mod trust;
 mod verify;
 mod wire;
@@ -46,6 +49,7 @@ pub use key_file::{KeyFileError, create_key_file};
 pub use kind::{CaKind, KeyAlgorithm, UnknownCaKind};
 pub use node_leg::{MAX_NODE_LEG_LIFETIME, NodeLegCredential, NodeLegRequest};
 pub use options::{BotInstance, Permits};
+pub use password::{PasswordError, PasswordHash};
 pub use possession::{ProofError, Statement};
 pub use principal::{MAX_PRINCIPAL_LENGTH, MAX_PRINCIPALS, PrincipalError, check_principal};
 pub use public_key::{MAX_RSA_BITS, MIN_RSA_BITS, PublicKey, PublicKeyError};
@@ -58,6 +62,7 @@ pub use tls::{
     ServerCertificate, TlsCa, TlsError, certificate_validity,
 };
 pub use token::{Token, TokenDigest, TokenError, TokenKind};
+pub use totp::TotpSecret;
 pub use trust::TrustedSet;
 pub use verify::{
     CLOCK_SKEW, ClientCertificate, ClientCertificateRefusal, ClientTrust, HostCertificate, MAX_HOST_LIFETIME,

@@ -35,6 +35,15 @@ pub enum Statement<'a> {
         /// The generation that is shown.
         generation: u64,
     },
+    /// The certificates of a person who logs in.
+    Login {
+        /// The request's id.
+        request: &'a str,
+        /// The person.
+        user: &'a str,
+        /// The key for TLS, a DER `SubjectPublicKeyInfo`.
+        tls_key: &'a [u8],
+    },
 }
 
 impl fmt::Display for Statement<'_> {
@@ -46,6 +55,9 @@ impl fmt::Display for Statement<'_> {
             }
             Self::Renew { request, instance, generation } => {
                 write!(f, "renew\n{request}\n{instance}\n{generation}")
+            }
+            Self::Login { request, user, tls_key } => {
+                write!(f, "login\n{request}\n{user}\n{:x}", Sha256::digest(tls_key))
             }
         }
     }
@@ -94,6 +106,16 @@ mod tests {
             let elsewhere = elsewhere.to_pem(ssh_key::LineEnding::LF).unwrap();
             assert_eq!(join.verify(&public, &elsewhere), Err(ProofError));
             assert_eq!(join.verify(&public, ""), Err(ProofError));
+            let login = Statement::Login { request: "r-1", user: "alice", tls_key: b"key" };
+            let proof = login.sign(&key).unwrap();
+            assert_eq!(login.verify(&public, &proof), Ok(()));
+            for changed in [
+                Statement::Login { request: "r-2", user: "alice", tls_key: b"key" },
+                Statement::Login { request: "r-1", user: "bob", tls_key: b"key" },
+                Statement::Login { request: "r-1", user: "alice", tls_key: b"another" },
+            ] {
+                assert_eq!(changed.verify(&public, &proof), Err(ProofError));
+            }
         }
     }
 }

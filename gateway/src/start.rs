@@ -23,6 +23,7 @@ use crate::dialer::Dialer;
 use crate::front::Startups;
 use crate::http::{self, Https, Tls, TlsSetupError};
 use crate::inventory::{Inventory, InventoryError};
+use crate::people::People;
 use crate::recorder::Recorder;
 use crate::shared::{Addresses, Shared};
 use crate::{files, front};
@@ -111,6 +112,7 @@ impl Gateway {
             connections: Connections::default(),
             refusals,
             guesses: Guesses::default(),
+            people: People::default(),
             limits: Limits::default(),
         });
         let gateway = Self { services, addresses, socket };

@@ -17,7 +17,8 @@ use crate::destination::{Attempt, Held, Pair};
 use crate::key::Key;
 use crate::record::{Record, Trusted, VERSION};
 use crate::schedule::{after, interval, jittered};
-use crate::{IdentityError, JoinToken, reply, ssh_config};
+use crate::ssh_config::SshConfig;
+use crate::{IdentityError, JoinToken, reply};
 
 /// Says that a call has come back, also where it panicked.
 struct Back(std::sync::mpsc::Sender<Event>);
@@ -126,7 +127,7 @@ impl Daemon<'_> {
         answer: &Credentials,
         trusted: Trusted,
     ) -> Result<Record, IdentityError> {
-        let checked = reply::check(answer, &attempt.key)?;
+        let checked = reply::check(&answer.into(), &attempt.key.public()?)?;
         let now = self.clock.now();
         let life = answer.valid_before.duration_since(answer.now).unsigned_abs();
         let wanted = self.settings.renewal_interval;
@@ -154,7 +155,13 @@ impl Daemon<'_> {
         if record.clock_offset.abs() > 60 {
             log::warn!(seconds = record.clock_offset; "the gateway's clock and this machine's differ");
         }
-        let ssh_config = ssh_config::text(self.destination.path(), &record.gateway, &self.settings.program);
+        let ssh_config = SshConfig {
+            writer: "mezd identity with each renewal",
+            folder: self.destination.path(),
+            gateway: &record.gateway,
+            program: &self.settings.program,
+            agent: false,
+        };
         self.destination.publish(
             attempt,
             &Pair {
@@ -162,7 +169,7 @@ impl Daemon<'_> {
                 tls_certificate: &answer.tls_certificate,
                 tls_ca: &answer.tls_ca,
                 known_hosts: &checked.known_hosts,
-                ssh_config: &ssh_config,
+                ssh_config: &ssh_config.text(),
                 record: &record,
             },
         )?;
@@ -230,7 +237,7 @@ fn connect(
 }
 
 /// Whether one of these certificates has the pin.
-pub(crate) fn has_pin(pem: &[u8], pin: &CaPin) -> bool {
+pub fn has_pin(pem: &[u8], pin: &CaPin) -> bool {
     certificates(pem).is_ok_and(|all| all.iter().any(|certificate| pin.is_of(certificate)))
 }
 

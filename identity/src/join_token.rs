@@ -16,9 +16,14 @@ pub struct JoinToken {
 }
 
 impl JoinToken {
-    /// Reads one. Errors do not repeat it.
+    /// Reads one for a bot. Errors do not repeat it.
     pub fn parse(text: &str) -> Result<Self, IdentityError> {
-        let usage = |why: &dyn std::fmt::Display| IdentityError::Usage(format!("--join-token: {why}"));
+        Self::parse_for(TokenKind::Bot, "--join-token", text)
+    }
+
+    /// Reads one of this kind, which `flag` has given.
+    pub fn parse_for(kind: TokenKind, flag: &str, text: &str) -> Result<Self, IdentityError> {
+        let usage = |why: &dyn std::fmt::Display| IdentityError::Usage(format!("{flag}: {why}"));
         let text = text.trim_end_matches(['\n', '\r']);
         let (text, suffix) = match text.split_once('.') {
             Some((text, suffix)) => (text, Some(suffix)),
@@ -27,12 +32,11 @@ impl JoinToken {
         let token = Token::parse(text).map_err(|error| usage(&error))?;
         let pin = suffix.map(CaPin::from_suffix).transpose();
         let pin = pin.map_err(|invalid| usage(&invalid.reason))?;
-        match token.kind() {
-            TokenKind::Bot => Ok(Self { token, pin }),
-            other => {
-                Err(usage(&format!("this is a token for a {}; a bot's begins with tok-bot-", other.as_str())))
-            }
+        if token.kind() == kind {
+            return Ok(Self { token, pin });
         }
+        let (other, wanted) = (token.kind().as_str(), kind.as_str());
+        Err(usage(&format!("this is a token for a {other}; a {wanted}'s begins with tok-{wanted}-")))
     }
 }
 

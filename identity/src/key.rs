@@ -39,10 +39,11 @@ impl FromStr for KeyType {
 }
 
 /// A private key. Wiped when dropped, never shown.
-pub(crate) struct Key(PrivateKey);
+pub struct Key(PrivateKey);
 
 impl Key {
-    pub(crate) fn generate(kind: KeyType) -> Result<Self, IdentityError> {
+    /// Makes one.
+    pub fn generate(kind: KeyType) -> Result<Self, IdentityError> {
         let algorithm = match kind {
             KeyType::Ecdsa => Algorithm::Ecdsa { curve: EcdsaCurve::NistP256 },
             KeyType::Ed25519 => Algorithm::Ed25519,
@@ -65,18 +66,18 @@ impl Key {
     }
 
     /// The public key, as the API takes it.
-    pub(crate) fn public(&self) -> Result<UserKey, IdentityError> {
+    pub fn public(&self) -> Result<UserKey, IdentityError> {
         let line = self.0.public_key().to_openssh().map_err(unusable)?;
         UserKey::parse(&line).map_err(|error| IdentityError::Key(error.to_string()))
     }
 
     /// OpenSSH's form of the private key.
-    pub(crate) fn openssh(&self) -> Result<Zeroizing<String>, IdentityError> {
+    pub fn openssh(&self) -> Result<Zeroizing<String>, IdentityError> {
         self.0.to_openssh(LineEnding::LF).map_err(unusable)
     }
 
     /// PKCS#8 as PEM, for TLS.
-    pub(crate) fn pkcs8(&self) -> Result<Zeroizing<String>, IdentityError> {
+    pub fn pkcs8(&self) -> Result<Zeroizing<String>, IdentityError> {
         let no_key = || IdentityError::Key("is of another type".to_owned());
         match self.0.key_data() {
             KeypairData::Ed25519(pair) => {
@@ -92,7 +93,7 @@ impl Key {
     }
 
     /// Proves that this key is at hand.
-    pub(crate) fn prove(&self, statement: &Statement<'_>) -> Result<String, IdentityError> {
+    pub fn prove(&self, statement: &Statement<'_>) -> Result<String, IdentityError> {
         Ok(statement.sign(&self.0)?)
     }
 }

@@ -4,38 +4,84 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use mezite_api::bot::Credentials;
+use mezite_api::person::LoginReply;
+use mezite_api::{UserKey, UserName};
 use mezite_ca::ssh_key::Certificate;
 use mezite_ca::ssh_key::certificate::CertType;
 
 use crate::IdentityError;
-use crate::key::Key;
 
 /// The most lines of `known_hosts`: one for each key of the Host CA.
 const MAX_KNOWN_HOSTS: usize = 16;
 /// A life beyond any that a role can give.
 const MAX_LIFETIME: Duration = Duration::from_hours(31 * 24);
 
+/// What the gateway gives to whoever gets certificates.
+#[derive(Clone, Copy, Debug)]
+pub struct Answer<'a> {
+    name: &'a UserName,
+    certificate: &'a str,
+    tls_certificate: &'a str,
+    known_hosts: &'a str,
+    tls_ca: &'a str,
+    ssh: &'a str,
+    now: Timestamp,
+    valid_before: Timestamp,
+}
+
+impl<'a> From<&'a Credentials> for Answer<'a> {
+    fn from(given: &'a Credentials) -> Self {
+        Self {
+            name: &given.bot,
+            certificate: &given.certificate,
+            tls_certificate: &given.tls_certificate,
+            known_hosts: &given.known_hosts,
+            tls_ca: &given.tls_ca,
+            ssh: &given.ssh,
+            now: given.now,
+            valid_before: given.valid_before,
+        }
+    }
+}
+
+impl<'a> From<&'a LoginReply> for Answer<'a> {
+    fn from(given: &'a LoginReply) -> Self {
+        Self {
+            name: &given.user,
+            certificate: &given.certificate,
+            tls_certificate: &given.tls_certificate,
+            known_hosts: &given.known_hosts,
+            tls_ca: &given.tls_ca,
+            ssh: &given.ssh,
+            now: given.now,
+            valid_before: given.valid_before,
+        }
+    }
+}
+
 /// The parts of an answer that go to files, checked.
-pub(crate) struct Checked {
-    pub(crate) certificate: String,
-    pub(crate) known_hosts: String,
+#[derive(Debug)]
+pub struct Checked {
+    /// One line, with its end.
+    pub certificate: String,
+    /// Lines of host CAs and no others.
+    pub known_hosts: String,
 }
 
 /// Checks that an answer is for this key, for a user, and says nothing that other programs would take for more.
-pub(crate) fn check(answer: &Credentials, key: &Key) -> Result<Checked, IdentityError> {
+pub fn check(answer: &Answer<'_>, own: &UserKey) -> Result<Checked, IdentityError> {
     let wrong = |what: &str| IdentityError::Answer(what.to_owned());
-    let line = one_line(&answer.certificate).ok_or_else(|| wrong("the certificate is not one line"))?;
+    let line = one_line(answer.certificate).ok_or_else(|| wrong("the certificate is not one line"))?;
     let certificate = Certificate::from_openssh(line).map_err(|_| wrong("the certificate cannot be read"))?;
-    let own = key.public()?;
     if certificate.public_key() != own.key_data() {
         return Err(wrong("the certificate is for another key"));
     }
     if certificate.cert_type() != CertType::User {
         return Err(wrong("the certificate is not one of a user"));
     }
-    let bot = answer.bot.as_str();
-    if certificate.key_id() != bot || !certificate.valid_principals().iter().any(|name| name == bot) {
-        return Err(wrong("the certificate is for another bot"));
+    let name = answer.name.as_str();
+    if certificate.key_id() != name || !certificate.valid_principals().iter().any(|one| one == name) {
+        return Err(wrong("the certificate is for another user"));
     }
     let ends = certificate.valid_before_time();
     let ends = Timestamp::try_from(ends).unwrap_or(Timestamp::MAX);
@@ -46,13 +92,13 @@ pub(crate) fn check(answer: &Credentials, key: &Key) -> Result<Checked, Identity
     if lifetime > MAX_LIFETIME {
         return Err(wrong("the certificate lives too long"));
     }
-    if !is_pem(&answer.tls_certificate) || !is_pem(&answer.tls_ca) {
+    if !is_pem(answer.tls_certificate) || !is_pem(answer.tls_ca) {
         return Err(wrong("the TLS certificates are no PEM"));
     }
-    if !is_host_port(&answer.ssh) {
+    if !is_host_port(answer.ssh) {
         return Err(wrong("the gateway's address is not HOST:PORT"));
     }
-    Ok(Checked { certificate: format!("{line}\n"), known_hosts: known_hosts(&answer.known_hosts)? })
+    Ok(Checked { certificate: format!("{line}\n"), known_hosts: known_hosts(answer.known_hosts)? })
 }
 
 /// Only lines `@cert-authority * TYPE BASE64`: nothing else may make `ssh` believe a host. Comments are left out.

@@ -2,8 +2,30 @@
 
 use std::path::Path;
 
-/// The file for a destination. `gateway` is `HOST:PORT`.
-pub(crate) fn text(destination: &Path, gateway: &str, program: &Path) -> String {
+/// What the file is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct SshConfig<'a> {
+    /// Who writes it, for its first line.
+    pub writer: &'a str,
+    /// The folder with keys and certificates, in which it will lie.
+    pub folder: &'a Path,
+    /// Where SSH is served, `HOST:PORT`.
+    pub gateway: &'a str,
+    /// The program that opens the way for `ssh`.
+    pub program: &'a Path,
+    /// Whether the key lives in the running ssh-agent.
+    pub agent: bool,
+}
+
+impl SshConfig<'_> {
+    /// The text of the file.
+    pub fn text(&self) -> String {
+        let Self { writer, folder, gateway, program, agent } = *self;
+        text(writer, folder, gateway, program, if agent { "SSH_AUTH_SOCK" } else { "none" })
+    }
+}
+
+fn text(writer: &str, destination: &Path, gateway: &str, program: &Path, agent: &str) -> String {
     let host = gateway.rsplit_once(':').map_or(gateway, |(host, _)| host);
     let host = host.trim_start_matches('[').trim_end_matches(']');
     // Tokens begin with % in ssh's files.
@@ -11,7 +33,7 @@ pub(crate) fn text(destination: &Path, gateway: &str, program: &Path) -> String 
     let folder = plain(destination);
     let program = plain(program);
     format!(
-        "# Written by mezd identity with each renewal. ssh -F \"{shown}/ssh_config\" LOGIN@NODE\n\
+        "# Written by {writer}. ssh -F \"{shown}/ssh_config\" LOGIN@NODE\n\
          Host * !{host}\n\
          \x20   ProxyCommand '{program}' proxy {gateway} '%h' '%p'\n\
          \x20   ProxyUseFdpass yes\n\
@@ -20,7 +42,7 @@ pub(crate) fn text(destination: &Path, gateway: &str, program: &Path) -> String 
          \x20   UserKnownHostsFile \"{folder}/known_hosts\"\n\
          \x20   GlobalKnownHostsFile /dev/null\n\
          \x20   IdentitiesOnly yes\n\
-         \x20   IdentityAgent none\n\
+         \x20   IdentityAgent {agent}\n\
          \x20   StrictHostKeyChecking yes\n\
          \x20   UpdateHostKeys no\n",
         shown = destination.display(),
@@ -31,13 +53,19 @@ pub(crate) fn text(destination: &Path, gateway: &str, program: &Path) -> String 
 mod tests {
     use super::*;
 
+    fn config<'a>(folder: &'a str, gateway: &'a str) -> SshConfig<'a> {
+        let (folder, program) = (Path::new(folder), Path::new("/usr/bin/mezd"));
+        SshConfig { writer: "mezd", folder, gateway, program, agent: false }
+    }
+
     #[test]
     fn paths_with_blanks_and_percent_signs_stay_paths() {
-        let text = text(Path::new("/a b/50%"), "gw.example.com:3023", Path::new("/usr/bin/mezd"));
+        let text = config("/a b/50%", "gw.example.com:3023").text();
         assert!(text.contains("IdentityFile \"/a b/50%%/ssh_key\"\n"), "{text}");
         assert!(text.contains("Host * !gw.example.com\n"));
         assert!(text.contains("ProxyCommand '/usr/bin/mezd' proxy gw.example.com:3023 '%h' '%p'\n"));
-        let text = super::text(Path::new("/d"), "[::1]:3023", Path::new("/usr/bin/mezd"));
+        let text = SshConfig { agent: true, ..config("/d", "[::1]:3023") }.text();
+        assert!(text.contains("IdentityAgent SSH_AUTH_SOCK\n"));
         assert!(text.contains("Host * !::1\n") && text.contains("proxy [::1]:3023 "));
     }
 }

@@ -143,7 +143,7 @@ fn check_bot_roles(roles: &[RoleName]) -> Result<(), Invalid> {
     Ok(())
 }
 
-fn check_token_ttl(ttl: Option<Duration>) -> Result<(), Invalid> {
+pub(crate) fn check_token_ttl(ttl: Option<Duration>) -> Result<(), Invalid> {
     match ttl {
         Some(ttl) if ttl > MAX_TOKEN_TTL => Err(Invalid::new("token_ttl", "must be at most 30 days")),
         _ => Ok(()),

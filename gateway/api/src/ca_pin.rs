@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use rustls::server::ParsedCertificate;
 use sha2::{Digest as _, Sha256};
 
@@ -34,6 +35,13 @@ impl CaPin {
             Self::Whole(pin) => *pin == digest,
             Self::Half(pin) => digest.starts_with(pin),
         }
+    }
+
+    /// The pin of the key of the first certificate in PEM; nothing where there is none.
+    pub fn of_pem(pem: &[u8]) -> Option<Self> {
+        let certificate = CertificateDer::from_pem_slice(pem).ok()?;
+        let parsed = ParsedCertificate::try_from(&certificate).ok()?;
+        Some(Self::of_spki(&parsed.subject_public_key_info()))
     }
 
     /// Whether this is the pin of that certificate's key.

@@ -21,6 +21,7 @@ pub mod lock;
 mod name;
 pub mod node;
 mod node_address;
+pub mod person;
 pub mod problem;
 mod public_key;
 pub mod request;

@@ -22,6 +22,9 @@ pub struct Problem {
     /// The field of the request that is to blame.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
+    /// After how many seconds it makes sense to try again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<u64>,
 }
 
 /// What happened, in words that do not change.
@@ -123,7 +126,15 @@ impl Problem {
             detail: detail.into(),
             code,
             field: None,
+            retry_after: None,
         }
+    }
+
+    /// The same problem, which may be gone after so many seconds.
+    #[must_use]
+    pub fn after(mut self, seconds: u64) -> Self {
+        self.retry_after = Some(seconds);
+        self
     }
 
     /// The same problem, blamed on a field.

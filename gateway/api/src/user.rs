@@ -1,12 +1,14 @@
 //! The user document, and what is asked of the API about users.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{Invalid, Login, RoleName, UserName};
+use crate::bot::check_token_ttl;
+use crate::{Invalid, Login, RoleName, UserName, duration};
 
 /// The most roles of one user.
 pub const MAX_ROLES: usize = 256;
@@ -74,11 +76,15 @@ pub struct UserAdd {
     /// Refused everything until that is changed.
     #[serde(default)]
     pub disabled: bool,
+    /// Make a token for 'msh setup' that is good for so long; none when it is not said.
+    #[serde(default, with = "duration::optional_text", skip_serializing_if = "Option::is_none")]
+    pub token_ttl: Option<Duration>,
 }
 
 impl UserAdd {
     /// Checks what the fields alone cannot.
     pub fn check(&self) -> Result<(), Invalid> {
+        check_token_ttl(self.token_ttl)?;
         check_roles(&self.roles)?;
         check_logins(&self.logins)?;
         check_traits(&self.traits)

@@ -1,6 +1,7 @@
 //! The private keys of the cluster: made at the first start, sealed in the store, opened at each later one.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use mezite_ca::ssh_key::PrivateKey;
@@ -75,6 +76,8 @@ pub(super) struct Keys {
     pub(super) tls: TlsCa,
     /// The key that the gateway itself shows to SSH clients.
     pub(super) gateway: PrivateKey,
+    /// What else is sealed in the store is sealed with it.
+    pub(super) sealing: Arc<SealingKey>,
 }
 
 /// The store's cluster, as it is stored.
@@ -120,6 +123,7 @@ impl Keys {
             host: ssh(CaKind::Host)?,
             tls: tls.open(&sealing)?,
             gateway: gateway.open(&sealing)?,
+            sealing: Arc::new(sealing),
         })
     }
 
@@ -136,14 +140,16 @@ impl Keys {
             host: ssh(CaKind::Host)?,
             tls: TlsCa::generate(&config.cluster_name, now)?,
             gateway: super::host::generate_key(config.key_algorithm)?,
+            sealing: Arc::new(sealing),
         };
+        let sealing = &keys.sealing;
         let cluster = Cluster { version: 1, name: config.cluster_name.clone() };
         let mut batch = Batch::new()
             .require(Keyspace::Meta, SEAL, Precondition::Absent)
             .put(Keyspace::Meta, CLUSTER, stored(&cluster))
             .put(Keyspace::Meta, SEAL, stored(&record))
-            .put(Keyspace::Keys, &active(CaKind::Tls), stored(&keys.tls.seal(&sealing)?))
-            .put(Keyspace::Keys, GATEWAY.as_bytes(), stored(&SealedHostKey::seal(&keys.gateway, &sealing)?))
+            .put(Keyspace::Keys, &active(CaKind::Tls), stored(&keys.tls.seal(sealing)?))
+            .put(Keyspace::Keys, GATEWAY.as_bytes(), stored(&SealedHostKey::seal(&keys.gateway, sealing)?))
             .audit(
                 created(CaKind::Tls)
                     .with("pin", mezite_api::CaPin::of_spki(keys.tls.public_key()).to_string()),
@@ -152,7 +158,7 @@ impl Keys {
             let event = created(key.kind())
                 .with("algorithm", key.algorithm().as_str())
                 .with("fingerprint", key.public().fingerprint());
-            batch = batch.put(Keyspace::Keys, &active(key.kind()), stored(&key.seal(&sealing)?)).audit(event);
+            batch = batch.put(Keyspace::Keys, &active(key.kind()), stored(&key.seal(sealing)?)).audit(event);
         }
         store.commit(batch).wait()?;
         log::info!(cluster = config.cluster_name.as_str(); "made the keys of a new cluster");

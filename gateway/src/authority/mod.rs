@@ -12,7 +12,7 @@ use mezite_actors::{Actor, Addr, AskError, Context, Kind, Rank, Reply, Superviso
 use mezite_api::{CaPin, Login, NodeName, UserName};
 use mezite_ca::{
     CaKind, ExportForm, IssueError, KeyAlgorithm, MAX_NODE_LEG_LIFETIME, NodeLegCredential, NodeLegRequest,
-    Permits, ServerCertificate, TlsError, TrustedSet, export,
+    Permits, SealingKey, ServerCertificate, TlsError, TrustedSet, export,
 };
 use mezite_store::{Batch, CommitError, Store};
 use rustls::pki_types::CertificateDer;
@@ -104,6 +104,7 @@ pub struct Authority {
     tls_certificate: CertificateDer<'static>,
     tls_pin: CaPin,
     cursor_key: CursorKey,
+    sealing: Arc<SealingKey>,
     recovery_window: Duration,
 }
 
@@ -114,13 +115,14 @@ impl Authority {
         let (tls_pem, tls_pin) = (keys.tls.pem().into(), CaPin::of_spki(keys.tls.public_key()));
         let tls_certificate = keys.tls.certificate().clone();
         let cursor_key = CursorKey::derive(&keys.gateway.to_bytes()?);
+        let sealing = Arc::clone(&keys.sealing);
         let (own_names, algorithm) = (config.public_addr.clone(), config.key_algorithm);
         let store = store.clone();
         let addr = supervisor
             .supervise(move || Signer::new(Arc::clone(&keys), store.clone(), own_names.clone(), algorithm));
         let cluster = config.cluster_name.as_str().into();
         let recovery_window = config.recovery_window;
-        Ok(Self { addr, cluster, tls_pem, tls_certificate, tls_pin, cursor_key, recovery_window })
+        Ok(Self { addr, cluster, tls_pem, tls_certificate, tls_pin, cursor_key, sealing, recovery_window })
     }
 
     /// Certificates of a user. Their audit event is on disk when this answers.
@@ -189,6 +191,11 @@ impl Authority {
     /// What seals the cursors of lists.
     pub fn cursor_key(&self) -> &CursorKey {
         &self.cursor_key
+    }
+
+    /// What seals the secrets of people in the store.
+    pub(crate) fn sealing(&self) -> &SealingKey {
+        &self.sealing
     }
 
     /// How long after its end a bot's certificate can still be renewed.

@@ -174,7 +174,12 @@ async fn replayed(
 }
 
 /// Every refused token reads the same. The audit knows why.
-async fn refused(services: &Services, source: IpAddr, reason: &str, token: Option<Uuid>) -> Problem {
+pub(crate) async fn refused(
+    services: &Services,
+    source: IpAddr,
+    reason: &str,
+    token: Option<Uuid>,
+) -> Problem {
     let verdict = services.guesses.refused(source, Instant::now());
     let kind = if verdict == Verdict::Enough { "token.throttle" } else { "token.refuse" };
     if verdict != Verdict::More {

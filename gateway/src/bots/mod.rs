@@ -17,6 +17,7 @@ use crate::inventory::{Instance, Pending, Refusal};
 
 pub use guesses::Guesses;
 pub use join::join;
+pub(crate) use join::refused as token_refused;
 pub use renew::{Holder, acknowledge, renew};
 
 /// How often something is tried when somebody else changes what it is about.
@@ -59,7 +60,7 @@ async fn credentials(
 }
 
 /// What clients are told to connect to for SSH.
-fn ssh_address(services: &Services) -> String {
+pub(crate) fn ssh_address(services: &Services) -> String {
     let shared = &services.shared;
     let port = shared.addresses.get().map_or(shared.config.ssh_listen, |known| known.ssh).port();
     let (host, port) = match &shared.config.ssh_public_addr {

@@ -8,19 +8,24 @@ use std::time::SystemTime;
 
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Either};
-use mezite_access::Permits;
+use mezite_access::{MfaMode, Permits};
 use mezite_api::{Login, NodeRef, SshName, UserName, escape};
 use mezite_ca::{CaKind, CertificateRefusal, UserCertificate, Verified, verify_user_certificate};
 use mezite_ssh::hostkey::{self, KeyPair};
 use mezite_ssh::server::{Event, Method, ProvenKey, Request, Server};
 use mezite_store::AuditEntry;
+use zeroize::Zeroizing;
 
 use super::{Origin, Services, Way, events, is_goodbye};
 use crate::authority::{NodeCa, NodeCredentialOrder};
 use crate::dialer::{Dial, DialError, Dialled};
 use crate::inventory::{AccessRequest, Grant, Holding, Refusal, Serial, Shown, Subject};
 use crate::leg::{Leg, LegError};
+use crate::people::{CodeRefusal, SecondFactor};
 use crate::race::race;
+
+/// How often a client may come as far as the code, or have it asked for.
+const MAX_QUESTIONS: u32 = 12;
 
 /// A client that is in.
 pub(crate) struct Entered {
@@ -57,8 +62,19 @@ enum Judgement {
     Confirm,
     /// No, with a line for the person where there is one.
     Refuse(Option<String>),
+    /// The certificate would do, and a code is wanted too.
+    Half(Box<Decided>),
+    /// What is the code?
+    Ask(String),
     /// Come in.
     Enter(Box<Entered>),
+}
+
+/// What was decided about a proven certificate. Nothing of it is read again from what the client says later.
+struct Decided {
+    asked: AccessRequest,
+    grant: Grant,
+    certificate: Verified<UserCertificate>,
 }
 
 /// The authentication of one client.
@@ -71,11 +87,15 @@ pub(crate) struct Authentication<'a> {
     asked: bool,
     /// A refusal is in the audit already.
     audited: bool,
+    /// What waits for a code.
+    half: Option<Box<Decided>>,
+    /// How often a code was asked for.
+    questions: u32,
 }
 
 impl<'a> Authentication<'a> {
     pub(crate) fn new(services: &'a Services, origin: Origin) -> Self {
-        Self { services, origin, told: false, asked: false, audited: false }
+        Self { services, origin, told: false, asked: false, audited: false, half: None, questions: 0 }
     }
 
     /// Answers requests until one is granted. The caller then lets the client in.
@@ -94,6 +114,11 @@ impl<'a> Authentication<'a> {
             match judgement {
                 Judgement::Confirm => leg.engine.confirm_key(),
                 Judgement::Enter(entered) => return Ok(entered),
+                Judgement::Half(decided) => {
+                    self.half = Some(decided);
+                    leg.engine.refuse(true);
+                }
+                Judgement::Ask(instruction) => leg.engine.ask(&instruction, &[("Code: ", false)]),
                 Judgement::Refuse(line) => {
                     if let Some(line) = line.filter(|_| !self.told) {
                         self.told = true;
@@ -140,6 +165,11 @@ impl<'a> Authentication<'a> {
                 self.audit(events::refused("auth.fail", &self.origin, "signature")).await;
                 nothing_to_say
             }
+            Method::KeyboardInteractive if self.half.is_some() => self.question(),
+            Method::Answers(answers) => match self.half.take() {
+                Some(decided) => self.code_given(decided, answers).await,
+                None => nothing_to_say,
+            },
             Method::KeyboardInteractive => Judgement::Refuse(Some(self.no_certificate())),
             _ if request.last_try => Judgement::Refuse(Some(self.no_certificate())),
             _ => nothing_to_say,
@@ -198,9 +228,75 @@ impl<'a> Authentication<'a> {
                 return Judgement::Refuse(Some(line));
             }
         };
-        match self.open(user, login, node, certificate).await {
+        let decided = match self.decide(user, login, node, certificate).await {
+            Ok(decided) => Box::new(decided),
+            Err(line) => return Judgement::Refuse(Some(line)),
+        };
+        match self.code_is_due(&decided) {
+            Ok(false) => Box::pin(self.entering(*decided)).await,
+            // Each is a question that will be asked.
+            Ok(true) if self.questions < MAX_QUESTIONS => {
+                self.questions += 1;
+                Judgement::Half(decided)
+            }
+            Ok(true) => Judgement::Refuse(None),
+            Err(refusal) => {
+                let event = events::refused("access.refuse", &self.origin, refusal.reason());
+                self.audit(events::about_grant(event, &decided.grant)).await;
+                Judgement::Refuse(Some(refusal.line()))
+            }
+        }
+    }
+
+    async fn entering(&mut self, decided: Decided) -> Judgement {
+        match self.open(decided).await {
             Ok(entered) => Judgement::Enter(Box::new(entered)),
             Err(line) => Judgement::Refuse(Some(line)),
+        }
+    }
+
+    /// Whether the roles ask for a code and none that was given before holds.
+    fn code_is_due(&self, decided: &Decided) -> Result<bool, CodeRefusal> {
+        let permits = &decided.grant.permits;
+        if permits.session_mfa == MfaMode::No {
+            return Ok(false);
+        }
+        self.second_factor(decided).is_due(self.services, permits.mfa_grace)
+    }
+
+    fn second_factor<'d>(&self, decided: &'d Decided) -> SecondFactor<'d> {
+        SecondFactor {
+            user: &decided.grant.user,
+            source: self.origin.source.ip(),
+            key: decided.certificate.key.fingerprint(),
+        }
+    }
+
+    fn question(&mut self) -> Judgement {
+        let Some(decided) = self.half.as_ref().filter(|_| self.questions < MAX_QUESTIONS) else {
+            return Judgement::Refuse(None);
+        };
+        self.questions += 1;
+        let (login, node) = (&decided.grant.login, &decided.grant.node.spec.hostname);
+        Judgement::Ask(format!("mezite: the code of your authenticator app, for {login} on {node}"))
+    }
+
+    /// The answer to the question for the code.
+    async fn code_given(&mut self, decided: Box<Decided>, answers: &[Zeroizing<String>]) -> Judgement {
+        let code = answers.first().map_or("", |answer| answer.trim());
+        let taken = self.second_factor(&decided).take(self.services, code).await;
+        match taken {
+            Ok(()) => Box::pin(self.entering(*decided)).await,
+            Err(refusal) => {
+                self.audited = true;
+                if refusal != CodeRefusal::Wrong {
+                    let event = events::refused("auth.fail", &self.origin, refusal.reason());
+                    let event = events::about_grant(event, &decided.grant);
+                    self.services.refusals.note(self.origin.source.ip(), event);
+                }
+                self.half = Some(decided);
+                Judgement::Refuse(Some(refusal.line()))
+            }
         }
     }
 
@@ -220,14 +316,14 @@ impl<'a> Authentication<'a> {
         }
     }
 
-    /// Decides, audits and dials.
-    async fn open(
+    /// Decides, and audits where the answer is no.
+    async fn decide(
         &mut self,
         user: UserName,
         login: Login,
         node: NodeRef,
         certificate: Verified<UserCertificate>,
-    ) -> Result<Entered, String> {
+    ) -> Result<Decided, String> {
         let subject = Subject {
             user: user.clone(),
             bot: shown(&certificate),
@@ -235,20 +331,26 @@ impl<'a> Authentication<'a> {
             valid_after: crate::authority::timestamp(certificate.valid_after),
         };
         let asked = AccessRequest { subject, login: login.clone(), node: node.clone() };
-        let grant = match self.admitted(&asked, &certificate).await {
-            Ok(grant) => grant,
+        match self.admitted(&asked, &certificate).await {
+            Ok(grant) => Ok(Decided { asked, grant, certificate }),
             Err(refusal) => {
                 let event = events::refused(refusal.event_type(), &self.origin, refusal.reason());
                 self.audit(events::about(event, &user, &login, &node.to_string())).await;
-                return Err(refusal.line(&user, &login, &node));
+                Err(refusal.line(&user, &login, &node))
             }
-        };
+        }
+    }
+
+    /// Audits and dials.
+    async fn open(&mut self, decided: Decided) -> Result<Entered, String> {
+        let Decided { asked, grant, certificate } = decided;
+        let user = grant.user.name.clone();
         let permits = Arc::new(restricted(&grant.permits, &certificate));
         if let Some(most) = permits.max_connections
             && self.services.connections.of_user(&user) >= most as usize
         {
             let event = events::refused("access.refuse", &self.origin, "max_connections");
-            self.audit(events::about(event, &user, &login, &node.to_string())).await;
+            self.audit(events::about(event, &user, &asked.login, &asked.node.to_string())).await;
             return Err(format!("access refused: {user} has {most} connections already. Close one of them"));
         }
         if !self.services.shared.is_ready() {

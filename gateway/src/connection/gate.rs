@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
-use mezite_access::{ExecLimit, RecordMode};
+use mezite_access::{ExecLimit, MfaMode, RecordMode};
 use mezite_actors::time::Timer;
 use mezite_ca::{UserCertificate, Verified};
 use mezite_recording::{Header, Kind, SessionId, command_text};
@@ -130,6 +130,10 @@ async fn decide(services: Arc<Services>, holder: Arc<Holder>, open: usize) -> Re
         Ok(grant) if grant.node.id() != holder.grant.node.id() => {
             ("node_changed", "access refused: the name leads to another node now".to_owned())
         }
+        Ok(grant) if needs_code(&grant, &holder) => (
+            "mfa",
+            "access refused: your roles ask for a code with each connection now. Connect again".to_owned(),
+        ),
         Ok(grant) => match grant.permits.max_sessions {
             Some(most) if open >= most as usize => (
                 "max_sessions",
@@ -145,6 +149,11 @@ async fn decide(services: Arc<Services>, holder: Arc<Holder>, open: usize) -> Re
     let event = events::refused("access.refuse", &holder.origin, reason);
     services.shared.auditor.record_refusal(events::about_grant(event, &holder.grant)).await;
     Err(holder.origin.line(&line))
+}
+
+/// Whether roles have begun to ask for a code after this connection came in without one.
+fn needs_code(grant: &Grant, holder: &Holder) -> bool {
+    grant.permits.session_mfa != MfaMode::No && holder.grant.permits.session_mfa == MfaMode::No
 }
 
 fn session(grant: &Grant, holder: &Holder) -> Session {

@@ -28,6 +28,7 @@ use crate::dialer::Dialer;
 use crate::front::Ticket;
 use crate::inventory::Inventory;
 use crate::leg::{Leg, LegError};
+use crate::people::People;
 use crate::race::race;
 use crate::recorder::Recorder;
 use crate::relay::{Ended, Relay, Terms};
@@ -53,6 +54,8 @@ pub struct Services {
     pub refusals: Refusals,
     /// Who guesses at tokens.
     pub guesses: Guesses,
+    /// Who tries to log in.
+    pub people: People,
     /// Deadlines and volumes of both legs.
     pub limits: Limits,
 }

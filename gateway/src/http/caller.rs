@@ -1,6 +1,6 @@
 //! Who sends a request.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -19,6 +19,17 @@ pub enum Caller {
     Client(Arc<TlsClient>),
     /// A local process over the Unix socket, by the user id that the kernel names.
     Operator(u32),
+}
+
+impl Caller {
+    /// Where the request comes from; this machine where it comes over the socket.
+    pub fn source(&self) -> IpAddr {
+        match self {
+            Self::Public(source) => source.ip().to_canonical(),
+            Self::Client(client) => client.source.ip().to_canonical(),
+            Self::Operator(_) => Ipv4Addr::LOCALHOST.into(),
+        }
+    }
 }
 
 /// The holder of a client certificate: the handshake has proved that it has the key. Whether it may do anything is

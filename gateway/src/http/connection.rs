@@ -158,7 +158,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             method: head.method,
             path: head.path,
             query: head.query,
-            body: std::mem::replace(&mut self.buffer, rest),
+            body: std::mem::replace(&mut self.buffer, rest).into(),
             caller: self.caller.clone(),
             if_match: head.if_match,
             if_none_match: head.if_none_match,

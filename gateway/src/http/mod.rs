@@ -13,7 +13,7 @@ mod head;
 mod listener;
 mod openapi;
 mod page;
-mod problem;
+pub(crate) mod problem;
 mod request;
 mod response;
 mod route;

@@ -134,7 +134,7 @@ mod tests {
             method: Method::Get,
             path: path.to_owned(),
             query: Query::parse(query).unwrap(),
-            body: Vec::new(),
+            body: Vec::new().into(),
             caller: Caller::Operator(0),
             if_none_match: None,
             if_match: None,

@@ -1,7 +1,7 @@
 //! What failed inside, as a problem for the caller. Defects are logged here; the caller learns only that there is one.
 
 use mezite_api::{Problem, ProblemCode, escape};
-use mezite_ca::IssueError;
+use mezite_ca::{IssueError, TlsError};
 use mezite_store::{CommitError, ReadError};
 
 use crate::authority::AuthorityError;
@@ -51,6 +51,9 @@ impl From<AuthorityError> for Problem {
             | AuthorityError::Issue(
                 IssueError::Principals(_) | IssueError::Lifetime { .. } | IssueError::TooLarge,
             ) => Self::new(ProblemCode::Invalid, error.to_string()),
+            AuthorityError::Tls(TlsError::ClientKey) => {
+                Self::new(ProblemCode::Invalid, error.to_string()).with_field("tls_public_key")
+            }
             other => internal("no certificate could be issued", other),
         }
     }

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use mezite_api::{Invalid, Problem, request};
 use serde::de::DeserializeOwned;
+use zeroize::Zeroizing;
 
 use super::caller::Caller;
 use super::head::is_token_byte;
@@ -124,8 +125,8 @@ pub struct Request {
     pub path: String,
     /// The decoded query.
     pub query: Query,
-    /// The body, at most 1 MiB.
-    pub body: Vec<u8>,
+    /// The body, at most 1 MiB. It may hold a password or a token.
+    pub body: Zeroizing<Vec<u8>>,
     /// Who asks.
     pub caller: Caller,
     /// The value of `If-Match`, when there is one.

@@ -35,6 +35,8 @@ pub struct Response {
     pub allow: Option<String>,
     /// The target of the next page of a list.
     pub next: Option<String>,
+    /// After how many seconds to try again.
+    pub retry_after: Option<u64>,
     /// The body.
     pub body: Body,
 }
@@ -43,7 +45,16 @@ impl Response {
     /// A 200 of that type.
     pub fn ok(content_type: &'static str, body: impl Into<Vec<u8>>) -> Self {
         let body = Body::Bytes(body.into());
-        Self { status: 200, content_type, etag: None, revision: None, allow: None, next: None, body }
+        Self {
+            status: 200,
+            content_type,
+            etag: None,
+            revision: None,
+            allow: None,
+            next: None,
+            retry_after: None,
+            body,
+        }
     }
 
     /// A JSON answer.
@@ -97,6 +108,9 @@ impl Response {
         if let Some(next) = &self.next {
             let _ = write!(head, "Link: <{next}>; rel=\"next\"\r\n");
         }
+        if let Some(seconds) = self.retry_after {
+            let _ = write!(head, "Retry-After: {seconds}\r\n");
+        }
         head.push_str("X-Content-Type-Options: nosniff\r\n");
         head.push_str(if close { "Connection: close\r\n\r\n" } else { "\r\n" });
         head
@@ -106,7 +120,8 @@ impl Response {
 impl From<Problem> for Response {
     fn from(problem: Problem) -> Self {
         let body = serde_json::to_vec(&problem).unwrap_or_default();
-        Self { status: problem.status, ..Self::ok("application/problem+json", body) }
+        let (status, retry_after) = (problem.status, problem.retry_after);
+        Self { status, retry_after, ..Self::ok("application/problem+json", body) }
     }
 }
 

@@ -78,7 +78,53 @@ pub(super) fn user_add() -> Value {
         ("logins", list(&login())),
         ("traits", traits()),
         ("disabled", boolean()),
+        ("token_ttl", or_null(duration())),
     ])
+}
+
+/// What `mezctl users reset` sends.
+pub(super) fn user_reset() -> Value {
+    object(&[("token_ttl", or_null(duration()))])
+}
+
+/// What `msh setup` sends first.
+pub(super) fn setup_begin() -> Value {
+    object(&[
+        ("token!", pattern("^tok-user-[0-9A-Za-z]{22}$")),
+        ("password!", password()),
+        ("request!", json!({"type": "string", "format": "uuid"})),
+    ])
+}
+
+/// What `msh setup` sends then.
+pub(super) fn setup_confirm() -> Value {
+    object(&[
+        ("token!", pattern("^tok-user-[0-9A-Za-z]{22}$")),
+        ("request!", json!({"type": "string", "format": "uuid"})),
+        ("code!", code()),
+    ])
+}
+
+/// What `msh login` sends.
+pub(super) fn login_request() -> Value {
+    object(&[
+        ("user!", user()),
+        ("password!", password()),
+        ("code!", code()),
+        ("public_key!", ssh_key()),
+        ("proof", or_null(proof())),
+        ("tls_public_key!", json!({"type": "string", "description": "PEM of type PUBLIC KEY"})),
+        ("ttl", or_null(duration())),
+        ("request!", json!({"type": "string", "format": "uuid"})),
+    ])
+}
+
+fn password() -> Value {
+    json!({"type": "string", "minLength": 8, "maxLength": 1024})
+}
+
+fn code() -> Value {
+    json!({"type": "string", "maxLength": 16, "description": "Six digits of an authenticator app"})
 }
 
 /// What `mezctl users update` sends.
@@ -251,6 +297,7 @@ pub(super) fn problem() -> Value {
         ("detail!", text.clone()),
         ("code!", text.clone()),
         ("field", text),
+        ("retry_after", json!({"type": "integer"})),
     ];
     object(&members)
 }
@@ -286,6 +333,7 @@ mod tests {
     use mezite_api::certificate::SignRequest;
     use mezite_api::lock::LockAdd;
     use mezite_api::node::{NodeAdd, NodeUpdate, RotateHostKey};
+    use mezite_api::person::{LoginRequest, SetupBegin, SetupConfirm, UserReset};
     use mezite_api::role::RolePut;
     use mezite_api::user::{UserAdd, UserUpdate};
     use mezite_api::{Problem, ProblemCode, request};
@@ -308,6 +356,10 @@ mod tests {
     fn schemas_name_the_fields_that_the_types_have() {
         assert_eq!(properties(&user_add()), fields::<UserAdd>());
         assert_eq!(properties(&user_update()), fields::<UserUpdate>());
+        assert_eq!(properties(&user_reset()), fields::<UserReset>());
+        assert_eq!(properties(&setup_begin()), fields::<SetupBegin>());
+        assert_eq!(properties(&setup_confirm()), fields::<SetupConfirm>());
+        assert_eq!(properties(&login_request()), fields::<LoginRequest>());
         assert_eq!(properties(&bot_add()), fields::<BotAdd>());
         assert_eq!(properties(&bot_put()), fields::<BotPut>());
         assert_eq!(properties(&token_rotate()), fields::<TokenRotate>());
@@ -321,7 +373,7 @@ mod tests {
         assert_eq!(properties(&rotate_host_key()), fields::<RotateHostKey>());
         assert_eq!(properties(&lock_add()), fields::<LockAdd>());
         assert_eq!(properties(&sign()), fields::<SignRequest>());
-        let problem = Problem::new(ProblemCode::Invalid, "x").with_field("y");
+        let problem = Problem::new(ProblemCode::Invalid, "x").with_field("y").after(1);
         let written = serde_json::to_value(&problem).unwrap();
         assert_eq!(properties(&self::problem()), written.as_object().unwrap().keys().cloned().collect());
     }

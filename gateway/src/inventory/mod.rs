@@ -12,6 +12,7 @@ mod index;
 mod locks;
 mod memory;
 mod nodes;
+mod people;
 mod record;
 mod roles;
 mod tokens;
@@ -38,6 +39,7 @@ pub use access::{AccessRequest, Grant, Holding, Refusal, Subject};
 pub use bots::{BotTerms, Instance, Pair, Pending, Serial, Shown, Standing};
 pub use error::InventoryError;
 pub use locks::LockWatch;
+pub use people::{Begun, Factors, LastLogin, Person};
 pub use tokens::{FoundToken, FreshToken, TokenPurpose, TokenRecord, TokenUse};
 
 /// How long a decision may take; it takes microseconds.

@@ -58,7 +58,7 @@ impl Cluster {
     async fn user(&self, name: &str, roles: &[&str]) -> Result<mezite_api::User, InventoryError> {
         let add: UserAdd =
             request::parse(json!({"name": name, "roles": roles}).to_string().as_bytes()).unwrap();
-        self.inventory.add_user(&UID, add).await
+        self.inventory.add_user(&UID, add).await.map(|(user, _)| user)
     }
 
     async fn node(&self, name: &str, host: &str, labels: &str) -> Result<mezite_api::Node, InventoryError> {

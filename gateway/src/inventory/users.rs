@@ -7,7 +7,8 @@ use mezite_api::{Invalid, User, UserName};
 use mezite_store::{AuditEntry, Batch, CommitError, Keyspace, Precondition, Versioned};
 use uuid::Uuid;
 
-use super::{By as _, Inventory, InventoryError, Operator, record};
+use super::tokens::FreshToken;
+use super::{By as _, Inventory, InventoryError, Operator, people, record};
 
 impl Inventory {
     /// All users by name.
@@ -22,8 +23,12 @@ impl Inventory {
         read(name.as_str(), &stored.ok_or(InventoryError::NotFound("user"))?)
     }
 
-    /// Adds a person. The name must be free and every role must exist.
-    pub async fn add_user(&self, operator: &Operator, add: UserAdd) -> Result<User, InventoryError> {
+    /// Adds a person, with a set-up token where one is asked for. The name must be free and every role must exist.
+    pub async fn add_user(
+        &self,
+        operator: &Operator,
+        add: UserAdd,
+    ) -> Result<(User, Option<FreshToken>), InventoryError> {
         add.check()?;
         let user = User {
             id: Uuid::new_v4(),
@@ -36,7 +41,14 @@ impl Inventory {
             created: Timestamp::now(),
             revision: 0,
         };
-        self.put_user(Batch::new(), user, Precondition::Absent, operator, "user.create").await
+        let token =
+            add.token_ttl.map(|ttl| FreshToken::new(people::purpose(&user), ttl, operator)).transpose()?;
+        let batch = match &token {
+            Some(token) => people::with_setup(Batch::new(), &user, token, operator),
+            None => Batch::new(),
+        };
+        let user = self.put_user(batch, user, Precondition::Absent, operator, "user.create").await?;
+        Ok((user, token))
     }
 
     /// Changes a user.
@@ -110,10 +122,16 @@ impl Inventory {
         if revision.is_some_and(|revision| revision != stored.revision) {
             return Err(InventoryError::Changed);
         }
-        if read(name.as_str(), &stored).is_ok_and(|user| user.kind == UserKind::Bot) {
+        let user = read(name.as_str(), &stored).ok();
+        if user.as_ref().is_some_and(|user| user.kind == UserKind::Bot) {
             return Err(Invalid::new("user", "is a bot; see 'mezctl bots rm'").into());
         }
-        let batch = Batch::new()
+        let batch = match &user {
+            Some(user) => self.without_person(Batch::new(), user)?,
+            // A record that cannot be read can still be removed.
+            None => Batch::new().delete(Keyspace::People, key),
+        };
+        let batch = batch
             .require(Keyspace::Users, key, Precondition::Revision(stored.revision))
             .delete(Keyspace::Users, key)
             .audit(event("user.delete", operator, name));

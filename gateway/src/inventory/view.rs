@@ -55,7 +55,7 @@ impl View<'_> {
             Decision::Refuse(refusal) if seen => Err(Refusal::Role(refusal)),
             Decision::Refuse(refusal) => Err(Refusal::Hidden(refusal)),
             Decision::Allow(permits) => {
-                let permits = Arc::new(within_reach(permits)?);
+                let permits = Arc::new(within_reach(permits, entry.user.kind)?);
                 Ok(Grant { user: Arc::clone(&entry.user), login: login.clone(), node, permits })
             }
         }
@@ -105,7 +105,7 @@ impl View<'_> {
         *trace = steps;
         match decision {
             Decision::Refuse(refusal) => Err(Refusal::Role(refusal)),
-            Decision::Allow(permits) => within_reach(permits).map(drop),
+            Decision::Allow(permits) => within_reach(permits, entry.user.kind).map(drop),
         }
     }
 
@@ -241,9 +241,9 @@ fn one_to_see(mut found: Vec<Node>, user: &UserFacts<'_>) -> Result<Option<Node>
 }
 
 /// What roles ask for and this gateway cannot keep is refused, not ignored.
-fn within_reach(mut permits: Permits) -> Result<Permits, Refusal> {
-    if permits.session_mfa != MfaMode::No {
-        return Err(Refusal::Unsupported("a second factor (require_session_mfa)"));
+fn within_reach(mut permits: Permits, kind: UserKind) -> Result<Permits, Refusal> {
+    if permits.session_mfa != MfaMode::No && kind == UserKind::Bot {
+        return Err(Refusal::Unsupported("a second factor (require_session_mfa) of a machine"));
     }
     if !permits.session_join.is_empty() {
         return Err(Refusal::Unsupported("onlookers (require_session_join)"));

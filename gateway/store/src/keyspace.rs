@@ -29,11 +29,13 @@ pub enum Keyspace {
     Bots,
     /// Instances of bots, one for each join.
     Instances,
+    /// How people prove who they are.
+    People,
 }
 
 impl Keyspace {
     /// Every keyspace, in the order of their declaration.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Meta,
         Self::Keys,
         Self::Nodes,
@@ -46,6 +48,7 @@ impl Keyspace {
         Self::Tokens,
         Self::Bots,
         Self::Instances,
+        Self::People,
     ];
 
     /// The name of its table on disk; never changes.
@@ -63,6 +66,7 @@ impl Keyspace {
             Self::Tokens => "tokens",
             Self::Bots => "bots",
             Self::Instances => "instances",
+            Self::People => "people",
         }
     }
 }

@@ -1,10 +1,11 @@
 //! What `mezctl` and `msh` share: what goes to stdout, how an error reads and which exit code it has, files that the
-//! user names, recordings.
+//! user names, recordings, tokens.
 
 pub mod error;
 pub mod files;
 pub mod output;
 pub mod recording;
+pub mod token;
 
 use std::process::ExitCode;
 

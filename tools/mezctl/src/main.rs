@@ -73,6 +73,8 @@ mod tests {
             "bots unlock github-deploy --instance 00000000-0000-4000-8000-000000000000",
             "bots rm github-deploy",
             "users add alice --roles=a,b --logins=x,y --trait k=v --trait k=w",
+            "users add alice --roles=a --token-ttl=10m --format json",
+            "users reset alice --token-ttl=10m",
             "users update alice --set-roles=a",
             "users get alice --format json",
             "users ls",

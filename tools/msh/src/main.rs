@@ -1,6 +1,10 @@
 //! `msh`: what people use to log in and to reach nodes.
 
+mod agent;
 mod commands;
+mod gateway;
+mod profile;
+mod prompt;
 
 use std::process::ExitCode;
 

@@ -16,6 +16,10 @@ use crate::certificate::{CaType, SignRequest, SignResponse};
 use crate::explain::Explanation;
 use crate::lock::LockAdd;
 use crate::node::{NodeAdd, NodeUpdate, RotateHostKey};
+use crate::person::{
+    LoginReply, LoginRequest, SetupBegin, SetupBegun, SetupConfirm, SetupDone, SetupToken, UserAdded,
+    UserReset,
+};
 use crate::role::{RoleDocument, RolePut};
 use crate::ssh_config::SshConfig;
 use crate::status::Status;
@@ -109,8 +113,28 @@ impl Client {
     }
 
     /// Adds a user.
-    pub fn add_user(&self, request: &UserAdd) -> Result<User, ClientError> {
+    pub fn add_user(&self, request: &UserAdd) -> Result<UserAdded, ClientError> {
         self.send(Method::POST, "/v1/users", request)
+    }
+
+    /// Makes a set-up token for a person; the password that there was is void.
+    pub fn reset_user(&self, user: &UserName, request: &UserReset) -> Result<SetupToken, ClientError> {
+        self.send(Method::POST, &format!("/v1/users/{user}/reset"), request)
+    }
+
+    /// Begins the set-up of a person.
+    pub fn begin_setup(&self, request: &SetupBegin) -> Result<SetupBegun, ClientError> {
+        self.send(Method::POST, "/v1/users/setup", request)
+    }
+
+    /// Completes the set-up of a person.
+    pub fn confirm_setup(&self, request: &SetupConfirm) -> Result<SetupDone, ClientError> {
+        self.send(Method::POST, "/v1/users/setup/confirm", request)
+    }
+
+    /// Certificates for password and code.
+    pub fn login(&self, request: &LoginRequest) -> Result<LoginReply, ClientError> {
+        self.send(Method::POST, "/v1/login", request)
     }
 
     /// Changes a user.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::credentials::{Credentials, CredentialsError, certificates};
 use super::{Server, Trust};
-use crate::UserName;
+use crate::{RoleName, UserName};
 
 /// The certificate for TLS.
 pub const TLS_CERTIFICATE: &str = "tls_cert.pem";
@@ -37,6 +37,12 @@ pub struct Profile {
     pub user: UserName,
     /// The pin of the TLS CA.
     pub ca_pin: String,
+    /// The roles at the last login.
+    #[serde(default)]
+    pub roles: Vec<RoleName>,
+    /// Whether the login has put its key into the ssh-agent.
+    #[serde(default)]
+    pub key_in_agent: bool,
 }
 
 /// Where credentials lie.

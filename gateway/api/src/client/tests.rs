@@ -68,6 +68,7 @@ fn a_body_is_sent_as_json() {
         logins: Vec::new(),
         traits: crate::user::Traits::new(),
         disabled: false,
+        token_ttl: None,
     };
     let error = server.client().add_user(&add).unwrap_err();
     assert!(matches!(error, ClientError::Refused(refused) if refused == problem));

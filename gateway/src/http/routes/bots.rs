@@ -5,7 +5,7 @@ use std::sync::Arc;
 use mezite_access::{Resource, Verb};
 use mezite_actors::blocking;
 use mezite_api::bot::{Bot, BotLock, BotPut, BotTokenIssued, BotUnlock};
-use mezite_api::{Problem, ProblemCode, UserName};
+use mezite_api::{Problem, ProblemCode, SecretText, UserName};
 use mezite_ca::ClientIdentity;
 use zeroize::Zeroizing;
 
@@ -13,7 +13,7 @@ use super::{Api, rights};
 use crate::bots::{self, Holder};
 use crate::connection::Services;
 use crate::http::app::Answer;
-use crate::http::caller::{Caller, TlsClient};
+use crate::http::caller::TlsClient;
 use crate::http::page::{Paging, ordered};
 use crate::http::request::Request;
 use crate::http::response::Response;
@@ -161,12 +161,8 @@ async fn unlock(services: Arc<Services>, operator: Operator, request: Request) -
 }
 
 async fn join(services: Arc<Services>, request: Request) -> Answer {
-    let source = match &request.caller {
-        Caller::Public(source) => source.ip(),
-        Caller::Client(client) => client.source.ip().to_canonical(),
-        Caller::Operator(_) => std::net::Ipv4Addr::LOCALHOST.into(),
-    };
-    Ok(Response::json(201, &bots::join(&services, request.json()?, source.to_canonical()).await?))
+    let source = request.caller.source();
+    Ok(Response::json(201, &bots::join(&services, request.json()?, source).await?))
 }
 
 async fn renew(services: Arc<Services>, client: Arc<TlsClient>, request: Request) -> Answer {
@@ -193,14 +189,18 @@ fn holder(client: &TlsClient) -> Result<Holder, Problem> {
 }
 
 fn issued(shared: &Shared, bot: Bot, token: &FreshToken) -> BotTokenIssued {
-    let pin = shared.authority.tls_pin();
-    let printed = Zeroizing::new(format!("{}.{}", *token.token.secret(), pin.suffix()));
     let expires = token.record.expires;
-    BotTokenIssued { bot, token: printed.into(), expires, auth_server: auth_server(shared) }
+    BotTokenIssued { bot, token: printed(shared, token), expires, auth_server: auth_server(shared) }
+}
+
+/// A token as its holder gets it: with the pin of the gateway behind it.
+pub(super) fn printed(shared: &Shared, token: &FreshToken) -> SecretText {
+    let pin = shared.authority.tls_pin();
+    Zeroizing::new(format!("{}.{}", *token.token.secret(), pin.suffix())).into()
 }
 
 /// Where clients get their credentials: the first public name, and the port for them where it is served.
-fn auth_server(shared: &Shared) -> String {
+pub(super) fn auth_server(shared: &Shared) -> String {
     let ports = shared.addresses.get().map(|known| known.https.clone()).unwrap_or_default();
     let ports: Vec<u16> = ports.iter().map(std::net::SocketAddr::port).collect();
     let port = ports.iter().find(|port| **port == AUTH_PORT).or(ports.first()).copied();

@@ -9,6 +9,7 @@ mod health;
 mod locks;
 mod nodes;
 mod openapi;
+mod people;
 mod recordings;
 mod rights;
 mod roles;
@@ -40,6 +41,7 @@ pub fn application(services: &Arc<Services>) -> App {
     health::add(&mut api);
     locks::add(&mut api);
     nodes::add(&mut api);
+    people::add(&mut api);
     recordings::add(&mut api);
     roles::add(&mut api);
     ssh_config::add(&mut api);

@@ -100,6 +100,7 @@ fn services(folder: &Path) -> Services {
         connections: Connections::default(),
         refusals,
         guesses: crate::bots::Guesses::default(),
+        people: crate::people::People::default(),
         limits: Limits::default(),
     }
 }
@@ -110,7 +111,7 @@ fn request(method: Method, target: &str, body: &Value, caller: Caller) -> Reques
         method,
         path: path.to_owned(),
         query: Query::parse(query).unwrap(),
-        body: if body.is_null() { Vec::new() } else { body.to_string().into_bytes() },
+        body: if body.is_null() { Vec::new() } else { body.to_string().into_bytes() }.into(),
         caller,
         if_match: None,
         if_none_match: None,

@@ -12,6 +12,8 @@ pub const MAX_FAILURES: u32 = 6;
 const MAX_QUERIES: u32 = 64;
 /// Methods that a client is told to go on with.
 const METHODS: &str = "publickey,keyboard-interactive";
+/// And what remains once a key was proven but is not enough: another try of the same key would never end.
+const METHODS_AFTER_KEY: &str = "keyboard-interactive";
 /// Longest user or service name that is looked at.
 const MAX_NAME: usize = 1024;
 /// Answers in one `INFO_RESPONSE`, and bytes in each.
@@ -87,6 +89,8 @@ pub struct Authentication {
     pending: Option<Pending>,
     /// Prompts have been sent.
     asked: u32,
+    /// A key was proven and is not enough.
+    partial: bool,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -185,8 +189,10 @@ impl Authentication {
         if self.failures >= MAX_FAILURES {
             return Err(Error::TooManyAttempts);
         }
+        self.partial |= partial;
+        let methods = if self.partial { METHODS_AFTER_KEY } else { METHODS };
         let mut reply = vec![msg::USERAUTH_FAILURE];
-        reply.string(METHODS).bool(partial);
+        reply.string(methods).bool(partial);
         Ok(reply)
     }
 

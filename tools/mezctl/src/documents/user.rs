@@ -74,7 +74,7 @@ impl UserDocument {
     fn add(&self) -> Result<UserAdd, Invalid> {
         let (logins, traits) = self.spec.logins_and_traits()?;
         let (name, roles) = (self.metadata.name.clone(), self.spec.roles.clone());
-        Ok(UserAdd { name, roles, logins, traits, disabled: self.spec.disabled })
+        Ok(UserAdd { name, roles, logins, traits, disabled: self.spec.disabled, token_ttl: None })
     }
 }
 
@@ -111,7 +111,7 @@ impl Declared for UserDocument {
         if user.kind == UserKind::Bot {
             return Err(conflict(format!("{} is a bot, not a user", user.name)));
         }
-        let UserAdd { name: _, roles, logins, traits, disabled } = self.add()?;
+        let UserAdd { roles, logins, traits, disabled, .. } = self.add()?;
         let same = (roles, logins, traits, disabled) == (user.roles, user.logins, user.traits, user.disabled);
         Ok(if same { Stored::Same(Some(user.revision)) } else { Stored::Other(Some(user.revision)) })
     }
@@ -122,7 +122,7 @@ impl Declared for UserDocument {
     }
 
     fn replace(&self, client: &Client, revision: Option<u64>) -> Result<(), CommandError> {
-        let UserAdd { name, roles, logins, traits, disabled } = self.add()?;
+        let UserAdd { name, roles, logins, traits, disabled, .. } = self.add()?;
         let update = UserUpdate {
             roles: Some(roles),
             logins: Some(logins),

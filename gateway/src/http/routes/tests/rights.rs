@@ -79,14 +79,14 @@ fn named(scene: &Scene, wanted: impl Fn(Access) -> bool) -> Vec<(Method, String)
 }
 
 #[test]
-fn only_exports_health_and_joining_are_for_everybody() {
+fn only_exports_health_joining_and_logging_in_are_for_everybody() {
     let scene = Scene::new();
     let public = scene.app.routes().iter().filter(|route| route.access == Access::Public);
     let public: Vec<_> = public.map(|route| route.path).collect();
     assert!(
         public.iter().all(|path| path.starts_with("/v1/ca/")
-            || ["/webapi/auth/export", "/healthz", "/readyz", "/v1/openapi.json", "/v1/bots/join"]
-                .contains(path)),
+            || ["/webapi/auth/export", "/healthz", "/readyz", "/v1/openapi.json"].contains(path)
+            || ["/v1/bots/join", "/v1/users/setup", "/v1/users/setup/confirm", "/v1/login"].contains(path)),
         "{public:?}"
     );
     assert!(guarded(&scene).len() >= 25);

@@ -5,8 +5,9 @@ use mezite_api::UserName;
 use mezite_api::client::Client;
 use mezite_api::user::UserAdd;
 use mezite_console::CommandError;
+use mezite_console::output::{Format, Output};
 
-/// Adds a user.
+/// Adds a user, and prints the line by which they set their password and second factor up.
 #[derive(Debug, Args)]
 pub(crate) struct Add {
     /// The name.
@@ -20,6 +21,11 @@ pub(crate) struct Add {
     /// What {{trait.NAME}} in roles stands for: name=value; may be repeated.
     #[arg(long = "trait", value_name = "NAME=VALUE")]
     traits: Vec<String>,
+    /// How long the line for 'msh setup' is good: 30m, 1h, 2d.
+    #[arg(long, value_name = "TIME", default_value = "1h")]
+    token_ttl: String,
+    #[command(flatten)]
+    output: Output,
 }
 
 impl Add {
@@ -30,10 +36,14 @@ impl Add {
             logins: super::logins(&self.logins)?,
             traits: super::traits(&self.traits)?,
             disabled: false,
+            token_ttl: Some(super::token_ttl(&self.token_ttl)?),
         };
         request.check()?;
-        let user = client.add_user(&request)?;
-        eprintln!("added user {}", user.name);
-        Ok(())
+        let added = client.add_user(&request)?;
+        eprintln!("added user {}", added.user.name);
+        match &added.setup {
+            Some(setup) if self.output.format == Format::Text => super::line(setup),
+            _ => self.output.document(&added),
+        }
     }
 }

@@ -3,14 +3,19 @@
 mod add;
 mod get;
 mod ls;
+mod reset;
 mod rm;
 mod update;
 
+use std::time::Duration;
+
 use clap::Subcommand;
 use mezite_api::client::Client;
+use mezite_api::person::SetupToken;
 use mezite_api::user::Traits;
-use mezite_api::{Invalid, Login, RoleName, User};
+use mezite_api::{Invalid, Login, RoleName, User, duration};
 use mezite_console::CommandError;
+use mezite_console::output::{local, print};
 
 use crate::listing::Ls;
 
@@ -25,6 +30,8 @@ pub(crate) enum Verb {
     Ls(Ls<User>),
     /// Change a user.
     Update(update::Update),
+    /// Make the password of a user void; prints the line to set a new one up.
+    Reset(reset::Reset),
     /// Remove a user.
     Rm(rm::Rm),
 }
@@ -36,9 +43,20 @@ impl Verb {
             Self::Get(get) => get.run(client),
             Self::Ls(ls) => ls.run(client),
             Self::Update(update) => update.run(client),
+            Self::Reset(reset) => reset.run(client),
             Self::Rm(rm) => rm.run(client),
         }
     }
+}
+
+fn token_ttl(text: &str) -> Result<Duration, Invalid> {
+    duration::parse(text).map_err(|invalid| invalid.in_field("token_ttl"))
+}
+
+/// The line that the person is to be given.
+fn line(setup: &SetupToken) -> Result<(), CommandError> {
+    eprintln!("good once, until {}; give it to {} and nobody else:", local(setup.expires), setup.user);
+    print(&format!("msh setup --proxy {} --token {}\n", setup.proxy, setup.token.expose()))
 }
 
 fn roles(names: &[String]) -> Result<Vec<RoleName>, Invalid> {
