@@ -17,7 +17,7 @@ use crate::destination::{Attempt, Held, Pair};
 use crate::key::Key;
 use crate::record::{Record, Trusted, VERSION};
 use crate::schedule::{after, interval, jittered};
-use crate::ssh_config::SshConfig;
+use crate::ssh_config::{Opener, SshConfig};
 use crate::{IdentityError, JoinToken, reply};
 
 /// Says that a call has come back, also where it panicked.
@@ -159,7 +159,8 @@ impl Daemon<'_> {
             writer: "mezd identity with each renewal",
             folder: self.destination.path(),
             gateway: &record.gateway,
-            program: &self.settings.program,
+            opener: Opener::Mezd(&self.settings.program),
+            hosts: "*",
             agent: false,
         };
         self.destination.publish(

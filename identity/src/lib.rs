@@ -21,6 +21,7 @@ mod schedule;
 mod settings;
 pub mod ssh_config;
 mod status;
+pub mod way;
 
 pub use clock::{Clock, Event, SystemClock, events};
 pub use daemon::Daemon;

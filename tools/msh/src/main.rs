@@ -1,8 +1,10 @@
 //! `msh`: what people use to log in and to reach nodes.
 
+mod access;
 mod agent;
 mod commands;
 mod gateway;
+mod openssh;
 mod profile;
 mod prompt;
 

@@ -10,7 +10,7 @@ use mezite_api::client::profile::{
     self, PROFILE, Profile, TLS_CA, TLS_CERTIFICATE, TLS_KEY, current_file, folder_of,
 };
 use mezite_console::{CommandError, Kind, files};
-use mezite_identity::ssh_config::SshConfig;
+use mezite_identity::ssh_config::{Opener, SshConfig};
 
 use crate::agent;
 
@@ -18,12 +18,10 @@ use crate::agent;
 pub(crate) const SSH_KEY: &str = "ssh_key";
 pub(crate) const SSH_PUBLIC_KEY: &str = "ssh_key.pub";
 pub(crate) const SSH_CERTIFICATE: &str = "ssh_key-cert.pub";
-const KNOWN_HOSTS: &str = "known_hosts";
+pub(crate) const KNOWN_HOSTS: &str = "known_hosts";
 const SSH_CONFIG: &str = "ssh_config";
 /// Longest of these files, in bytes.
 const FILE_MAX: u64 = 64 * 1024;
-/// What opens the way for `ssh`, beside this program.
-const PROXY_PROGRAM: &str = "mezd";
 
 /// Where the private key for SSH is.
 pub(crate) enum KeyPlace<'a> {
@@ -112,12 +110,13 @@ pub(crate) fn write(folder: &Path, login: &Login<'_>) -> Result<(), CommandError
     files::write(&file(SSH_CERTIFICATE), login.certificate.as_bytes())?;
     files::write(&file(TLS_CERTIFICATE), login.tls_certificate.as_bytes())?;
     files::write(&file(KNOWN_HOSTS), login.known_hosts.as_bytes())?;
-    let program = proxy_program();
+    let program = own_program();
     let config = SshConfig {
         writer: "msh login",
         folder,
         gateway: &login.profile.ssh,
-        program: &program,
+        opener: Opener::Msh(&program),
+        hosts: "*",
         agent: matches!(login.key, KeyPlace::Agent),
     };
     files::write(&file(SSH_CONFIG), config.text().as_bytes())?;
@@ -204,9 +203,9 @@ fn link(target: &Path, path: &Path) -> Result<(), CommandError> {
     std::os::unix::fs::symlink(target, path).map_err(|error| failed(&error).within(path))
 }
 
-fn proxy_program() -> PathBuf {
-    let beside = std::env::current_exe().ok().map(|own| own.with_file_name(PROXY_PROGRAM));
-    beside.filter(|program| program.is_file()).unwrap_or_else(|| PROXY_PROGRAM.into())
+/// This program, for ssh to begin.
+pub(crate) fn own_program() -> PathBuf {
+    std::env::current_exe().unwrap_or_else(|_| "msh".into())
 }
 
 fn failed(error: &io::Error) -> CommandError {

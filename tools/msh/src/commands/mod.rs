@@ -1,8 +1,12 @@
 //! One module a command.
 
+mod config;
 mod login;
 mod logout;
+mod proxy;
+mod scp;
 mod setup;
+mod ssh;
 mod status;
 
 use std::process::ExitCode;
@@ -21,6 +25,17 @@ pub(crate) enum Command {
     Logout(logout::Logout),
     /// Show who is logged in, and until when; exits with 1 when that is over.
     Status(status::Status),
+    /// Run ssh on a node.
+    Ssh(Box<ssh::Ssh>),
+    /// Copy files from or to a node.
+    Scp(scp::Scp),
+    /// Work with files on a node.
+    Sftp(scp::Sftp),
+    /// Print a block for ~/.ssh/config.
+    Config(config::Config),
+    /// Open ways to nodes for other programs.
+    #[command(subcommand)]
+    Proxy(proxy::Proxy),
 }
 
 impl Command {
@@ -30,6 +45,11 @@ impl Command {
             Self::Login(login) => login.run(),
             Self::Logout(logout) => logout.run(),
             Self::Status(status) => status.run(),
+            Self::Ssh(ssh) => Ok(ssh.run()),
+            Self::Scp(scp) => scp.run(),
+            Self::Sftp(sftp) => sftp.run(),
+            Self::Config(config) => config.run(),
+            Self::Proxy(proxy) => proxy.run(),
         }
     }
 }
