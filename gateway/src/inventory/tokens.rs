@@ -220,7 +220,7 @@ impl Inventory {
         let batch = Batch::new()
             .require(Keyspace::Tokens, &key, Precondition::Revision(revision))
             .delete(Keyspace::Tokens, &key)
-            .audit(event("token.delete", &token).with("actor", operator).with("outcome", "ok"));
+            .audit(event("token.delete", &token).by(operator).with("outcome", "ok"));
         self.store.commit(batch).await?;
         Ok(())
     }

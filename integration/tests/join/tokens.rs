@@ -63,13 +63,14 @@ fn tokens_of_every_kind_are_listed_and_never_the_secret() {
     scene.mezctl.ok(&["bots", "add", "--name=b", "--roles=dev"]);
     let listed = scene.mezctl.list(&["tokens", "ls"]);
     let types: Vec<_> = listed.iter().map(|token| token["type"].as_str().unwrap()).collect();
-    assert_eq!(types, ["node", "bot"]);
-    assert_eq!(listed[0]["labels"]["env"], "test");
-    assert_eq!(listed[1]["subject"], "b");
+    assert_eq!(types, ["user", "node", "bot"]);
+    assert_eq!(listed[0]["subject"], "alice");
+    assert_eq!(listed[1]["labels"]["env"], "test");
+    assert_eq!(listed[2]["subject"], "b");
     let text = scene.mezctl.ok(&["tokens", "ls"]);
     let part = secret.split('.').next().unwrap().rsplit('-').next().unwrap();
     assert!(!text.contains(part) && !scene.mezctl.ok(&["tokens", "ls", "--format=json"]).contains(part));
-    let id = listed[0]["id"].as_str().unwrap();
+    let id = listed[1]["id"].as_str().unwrap();
     scene.mezctl.ok(&["tokens", "rm", id]);
     scene.mezctl.run(&["tokens", "rm", id]).assert_code(4);
     let said = scene.mezctl.run(&["tokens", "rm", &secret]);
