@@ -50,7 +50,7 @@ pub use kind::{CaKind, KeyAlgorithm, UnknownCaKind};
 pub use node_leg::{MAX_NODE_LEG_LIFETIME, NodeLegCredential, NodeLegRequest};
 pub use options::{BotInstance, Permits};
 pub use password::{PasswordError, PasswordHash};
-pub use possession::{ProofError, Statement};
+pub use possession::{PROOF_NAMESPACE, ProofError, Statement};
 pub use principal::{MAX_PRINCIPAL_LENGTH, MAX_PRINCIPALS, PrincipalError, check_principal};
 pub use public_key::{MAX_RSA_BITS, MIN_RSA_BITS, PublicKey, PublicKeyError};
 pub use random::RandomFailed;

@@ -1,6 +1,6 @@
 //! Proof of possession: whoever asks for a certificate signs what is asked for with the key that it is for.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use sha2::{Digest as _, Sha256};
 use ssh_key::{HashAlg, PrivateKey, SshSig};
@@ -9,7 +9,7 @@ use crate::public_key::PublicKey;
 use crate::token::TokenDigest;
 
 /// The namespace of the signatures (PROTOCOL.sshsig): they are good for nothing else.
-const NAMESPACE: &str = "possession@mezite";
+pub const PROOF_NAMESPACE: &str = "possession@mezite";
 
 /// The key's holder could not be proven, or the proof could not be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -44,6 +44,31 @@ pub enum Statement<'a> {
         /// The key for TLS, a DER `SubjectPublicKeyInfo`.
         tls_key: &'a [u8],
     },
+    /// The entry of a node. Shell scripts write it too (`ssh-keygen -Y sign`).
+    NodeJoin {
+        /// The request's id.
+        request: &'a str,
+        /// The token's digest, where there is a token.
+        token: Option<&'a TokenDigest>,
+        /// The node's name.
+        name: &'a str,
+        /// `HOST:PORT`
+        addr: &'a str,
+    },
+    /// A look at a node from the gateway.
+    NodeConfirm {
+        /// The request's id.
+        request: &'a str,
+        /// The node's UUID, random and never used again: so it is also the cluster that is meant.
+        node: &'a str,
+    },
+    /// The end of a node's entry.
+    NodeLeave {
+        /// The request's id.
+        request: &'a str,
+        /// The node's UUID.
+        node: &'a str,
+    },
 }
 
 impl fmt::Display for Statement<'_> {
@@ -59,14 +84,30 @@ impl fmt::Display for Statement<'_> {
             Self::Login { request, user, tls_key } => {
                 write!(f, "login\n{request}\n{user}\n{:x}", Sha256::digest(tls_key))
             }
+            Self::NodeJoin { request, token, name, addr } => {
+                let token = token.map_or_else(|| "-".to_owned(), digested);
+                write!(f, "node-join\n{request}\n{token}\n{name}\n{addr}")
+            }
+            Self::NodeConfirm { request, node } => write!(f, "node-confirm\n{request}\n{node}"),
+            Self::NodeLeave { request, node } => write!(f, "node-leave\n{request}\n{node}"),
         }
     }
+}
+
+/// The digest of a token as scripts digest it once more: its hex text.
+fn digested(token: &TokenDigest) -> String {
+    let hex = token.as_bytes().iter().fold(String::new(), |mut hex, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    });
+    format!("{:x}", Sha256::digest(hex))
 }
 
 impl Statement<'_> {
     /// Signs it: an armoured SSH signature.
     pub fn sign(&self, key: &PrivateKey) -> Result<String, ProofError> {
-        let signature = key.sign(NAMESPACE, HashAlg::Sha512, self.to_string().as_bytes());
+        let signature = key.sign(PROOF_NAMESPACE, HashAlg::Sha512, self.to_string().as_bytes());
         let armoured = signature.and_then(|signature| signature.to_pem(ssh_key::LineEnding::LF));
         armoured.map_err(|_| ProofError)
     }
@@ -75,7 +116,7 @@ impl Statement<'_> {
     pub fn verify(&self, key: &PublicKey, proof: &str) -> Result<(), ProofError> {
         let signature = SshSig::from_pem(proof).map_err(|_| ProofError)?;
         let key = ssh_key::PublicKey::from(key.key_data().clone());
-        key.verify(NAMESPACE, self.to_string().as_bytes(), &signature).map_err(|_| ProofError)
+        key.verify(PROOF_NAMESPACE, self.to_string().as_bytes(), &signature).map_err(|_| ProofError)
     }
 }
 

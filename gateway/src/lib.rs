@@ -13,6 +13,7 @@ pub mod fuzzing;
 pub mod http;
 pub mod inventory;
 pub mod leg;
+pub mod nodes;
 pub mod people;
 mod race;
 pub mod recorder;

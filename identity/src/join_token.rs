@@ -6,7 +6,7 @@ use mezite_ca::{Token, TokenKind};
 
 use crate::IdentityError;
 
-/// A token for a bot, and whom to show it to.
+/// A token, and whom to show it to.
 #[derive(Debug, Clone)]
 pub struct JoinToken {
     /// The token itself.

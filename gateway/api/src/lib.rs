@@ -15,6 +15,7 @@ pub mod explain;
 #[cfg(test)]
 mod hostile;
 mod invalid;
+pub mod join;
 mod json;
 pub mod label;
 pub mod lock;
@@ -33,6 +34,7 @@ pub mod status;
 mod target;
 mod text;
 mod tls_public_key;
+pub mod token;
 pub mod user;
 
 pub use audit::AuditEvent;

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{Host, HostKey, Invalid, Labels, NodeAddress, NodeName, Port};
+use crate::{Host, HostKey, Invalid, Labels, Login, NodeAddress, NodeName, Port};
 
 /// The most host keys that are pinned for one node.
 pub const MAX_HOST_KEYS: usize = 8;
@@ -97,6 +97,117 @@ pub struct NodeSeen {
     /// The CA whose certificate opened it, where one did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trusts: Option<TrustedBy>,
+    /// What the last check found, where there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check: Option<NodeCheck>,
+}
+
+/// What a check of a node has found. Nothing of it is believed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeCheck {
+    /// When.
+    pub time: Timestamp,
+    /// Whether it could be connected to and keys were exchanged with a pinned host key, or one that our Host CA certifies.
+    pub ok: bool,
+    /// Why not, escaped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// From the first packet to the end of the key exchange.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency_ms: Option<u64>,
+    /// What was agreed on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub algorithms: Option<SeenAlgorithms>,
+    /// The host keys that it offers.
+    #[serde(default)]
+    pub host_keys: Vec<SeenHostKey>,
+    /// The login that trust was asked for with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login: Option<Login>,
+    /// Whether it lets in certificates of the OpenSSH CA.
+    pub trusts_openssh: SeenTrust,
+    /// Whether it lets in certificates of the User CA: then users can go round the gateway.
+    pub trusts_user: SeenTrust,
+}
+
+impl NodeSeen {
+    /// Before anything was seen.
+    pub fn nothing(time: Timestamp) -> Self {
+        Self { time, software: String::new(), host_keys: Vec::new(), trusts: None, check: None }
+    }
+}
+
+impl NodeCheck {
+    /// A check that has found nothing yet.
+    pub fn at(time: Timestamp, login: Option<Login>) -> Self {
+        Self {
+            time,
+            ok: false,
+            error: None,
+            latency_ms: None,
+            algorithms: None,
+            host_keys: Vec::new(),
+            login,
+            trusts_openssh: SeenTrust::Unknown,
+            trusts_user: SeenTrust::Unknown,
+        }
+    }
+}
+
+/// Names of algorithms.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeenAlgorithms {
+    /// Key exchange.
+    pub kex: String,
+    /// Host key signature.
+    pub host_key: String,
+    /// Cipher from the node.
+    pub cipher: String,
+}
+
+/// A host key that a node offers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeenHostKey {
+    /// The type, for example `ssh-ed25519`.
+    #[serde(rename = "type")]
+    pub key_type: String,
+    /// `SHA256:…`
+    pub fingerprint: String,
+    /// Whether it is one of the pinned keys.
+    pub pinned: bool,
+}
+
+/// Whether a node trusts a CA.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SeenTrust {
+    /// It would let in a certificate of it.
+    Yes,
+    /// It would not, though it lets in others for the same login.
+    No,
+    /// Nobody knows: no login was given, or none that it lets in with any certificate.
+    #[default]
+    Unknown,
+}
+
+impl SeenTrust {
+    /// The word in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Yes => "yes",
+            Self::No => "no",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// Asks for a look at a node.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodeCheckRequest {
+    /// A login that exists there; by default one that it was seen to let in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login: Option<Login>,
 }
 
 /// The CA kinds that a node's `TrustedUserCAKeys` may hold.

@@ -7,10 +7,16 @@ use std::time::{Duration, SystemTime};
 
 use mezite_ca::ssh_key::{Algorithm, EcdsaCurve, PrivateKey};
 use mezite_ca::{
-    HostCertificateRequest, IssueError, KeyAlgorithm, PublicKey, SshCaKey, issue_host_certificate,
+    HostCertificateRequest, IssueError, IssuedCertificate, KeyAlgorithm, PublicKey, SshCaKey,
+    issue_host_certificate,
 };
 use mezite_ssh::hostkey::{KeyPair, KeyPairError, Signer};
+use mezite_store::AuditEntry;
 use rand_core::OsRng;
+
+use super::AuthorityError;
+use super::user::timestamp_of_seconds;
+use crate::audit::GATEWAY;
 
 /// How long a host certificate lives.
 const LIFETIME: Duration = Duration::from_hours(24);
@@ -18,6 +24,43 @@ const LIFETIME: Duration = Duration::from_hours(24);
 const RENEWED_BEFORE_END: Duration = Duration::from_hours(12);
 /// Most names whose certificates are kept; beyond that all are forgotten and made again when they are asked for.
 const KEPT_MAX: usize = 1024;
+
+/// How long a node's host certificate lives. The node asks for the next one when a third of that is left.
+const NODE_LIFETIME: Duration = Duration::from_hours(365 * 24);
+
+/// Asks for the host certificate of a node. That the node has the key, at its address, is for the caller to know.
+#[derive(Debug, Clone)]
+pub struct HostOrder {
+    /// The host key.
+    pub key: PublicKey,
+    /// The node's UUID.
+    pub node: String,
+    /// Its names.
+    pub names: Vec<String>,
+}
+
+/// Signs it. The event must be committed before the certificate is given away.
+pub(super) fn sign_node(
+    ca: &SshCaKey,
+    order: HostOrder,
+    now: SystemTime,
+) -> Result<(IssuedCertificate, AuditEntry), AuthorityError> {
+    let HostOrder { key, node, names } = order;
+    let request =
+        HostCertificateRequest { key, key_id: format!("node={node}"), names, lifetime: NODE_LIFETIME };
+    let certificate = issue_host_certificate(ca, &request, now)?;
+    let body = certificate.body();
+    let event = AuditEntry::new("cert.issue")
+        .with("actor", GATEWAY)
+        .with("outcome", "ok")
+        .with("kind", "host")
+        .with("node_id", node)
+        .with("serial", body.serial)
+        .with("key", body.subject.fingerprint())
+        .with("principals", body.principals.clone())
+        .with("valid_before", timestamp_of_seconds(body.valid_before).to_string());
+    Ok((certificate, event))
+}
 
 /// Host keys as an SSH server shows them, most preferred first.
 pub type HostKeys = Vec<Arc<dyn Signer>>;

@@ -11,10 +11,10 @@ use std::time::{Duration, SystemTime};
 use mezite_actors::{Actor, Addr, AskError, Context, Kind, Rank, Reply, Supervisor};
 use mezite_api::{CaPin, Login, NodeName, UserName};
 use mezite_ca::{
-    CaKind, ExportForm, IssueError, KeyAlgorithm, MAX_NODE_LEG_LIFETIME, NodeLegCredential, NodeLegRequest,
-    Permits, SealingKey, ServerCertificate, TlsError, TrustedSet, export,
+    CaKind, ExportForm, IssueError, IssuedCertificate, KeyAlgorithm, MAX_NODE_LEG_LIFETIME,
+    NodeLegCredential, NodeLegRequest, Permits, SealingKey, ServerCertificate, TlsError, TrustedSet, export,
 };
-use mezite_store::{Batch, CommitError, Store};
+use mezite_store::{AuditEntry, Batch, CommitError, Store};
 use rustls::pki_types::CertificateDer;
 
 use crate::config::Config;
@@ -23,7 +23,7 @@ use host::Host;
 use keys::Keys;
 
 pub use bot::{BotOrder, SignedPair};
-pub use host::{HostKeyError, HostKeys};
+pub use host::{HostKeyError, HostKeys, HostOrder};
 pub use keys::KeysError;
 pub use user::{SignedUser, UserCertificateOrder};
 pub(crate) use user::{timestamp, timestamp_of_seconds};
@@ -89,6 +89,7 @@ pub enum NodeCa {
 enum Message {
     SignUser(Box<UserCertificateOrder>, Batch, Reply<Result<SignedUser, AuthorityError>>),
     SignPair(Box<BotOrder>, Reply<Result<SignedPair, AuthorityError>>),
+    SignHost(Box<HostOrder>, Reply<Result<(IssuedCertificate, AuditEntry), AuthorityError>>),
     NodeCredential(Box<NodeCredentialOrder>, Reply<Result<NodeLegCredential, AuthorityError>>),
     HostKeys(Option<NodeName>, Reply<Result<HostKeys, AuthorityError>>),
     ServerCertificate(Reply<Result<ServerCertificate, AuthorityError>>),
@@ -142,6 +143,14 @@ impl Authority {
     /// A bot's pair. Its event is not written yet: it goes into the commit of the instance.
     pub async fn sign_pair(&self, order: BotOrder) -> Result<SignedPair, AuthorityError> {
         self.addr.ask(|reply| Message::SignPair(Box::new(order), reply), ASK_TIME).await?
+    }
+
+    /// A node's host certificate. Its event is not written yet: it goes into the commit of the node's entry.
+    pub async fn sign_host(
+        &self,
+        order: HostOrder,
+    ) -> Result<(IssuedCertificate, AuditEntry), AuthorityError> {
+        self.addr.ask(|reply| Message::SignHost(Box::new(order), reply), ASK_TIME).await?
     }
 
     /// A fresh key and certificate for one connection to a node. Lives in memory only; nothing is written.
@@ -283,6 +292,9 @@ impl Actor for Signer {
             Message::SignUser(order, batch, reply) => self.sign_user(&order, batch, reply),
             Message::SignPair(order, reply) => {
                 reply.answer(bot::sign_pair(&self.keys.user, &self.keys.tls, &order, SystemTime::now()));
+            }
+            Message::SignHost(order, reply) => {
+                reply.answer(host::sign_node(&self.keys.host, *order, SystemTime::now()));
             }
             Message::NodeCredential(order, reply) => reply.answer(self.node_credential(&order)),
             Message::HostKeys(node, reply) => {

@@ -33,7 +33,8 @@ impl Sight {
             CaKind::User => TrustedBy::User,
             _ => TrustedBy::OpenSsh,
         };
-        let now = NodeSeen { time: Timestamp::now(), software, host_keys, trusts: Some(trusts) };
+        let check = before.as_ref().and_then(|seen| seen.check.clone());
+        let now = NodeSeen { time: Timestamp::now(), software, host_keys, trusts: Some(trusts), check };
         Self { node: node.id(), before, now }
     }
 

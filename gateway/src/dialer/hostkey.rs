@@ -22,6 +22,8 @@ struct Shown {
     pinned: String,
     first: OnceLock<Vec<u8>>,
     refused: OnceLock<Vec<u8>>,
+    /// Host key algorithms that the node offers, where they are wanted.
+    offered: Option<OnceLock<Vec<String>>>,
 }
 
 impl Witness {
@@ -33,7 +35,25 @@ impl Witness {
         } else {
             pins.join(" or ")
         };
-        Self(Arc::new(Shown { pinned, first: OnceLock::new(), refused: OnceLock::new() }))
+        Self(Arc::new(Shown { pinned, first: OnceLock::new(), refused: OnceLock::new(), offered: None }))
+    }
+
+    /// The same, which also hears what the node offers.
+    pub fn listening(node: &Node) -> Self {
+        let Self(shown) = Self::new(node);
+        let pinned = shown.pinned.clone();
+        let offered = Some(OnceLock::new());
+        Self(Arc::new(Shown { pinned, first: OnceLock::new(), refused: OnceLock::new(), offered }))
+    }
+
+    /// The first host key that was shown.
+    pub fn shown(&self) -> Option<&[u8]> {
+        self.0.first.get().map(Vec::as_slice)
+    }
+
+    /// The host key algorithms that the node offers.
+    pub fn offered(&self) -> Option<&[String]> {
+        self.0.offered.as_ref()?.get().map(Vec::as_slice)
     }
 
     /// What of the error that ended the leg is about the host key.
@@ -88,6 +108,16 @@ pub fn pinned_blobs(node: &Node) -> Vec<Vec<u8>> {
 }
 
 impl HostKeyPolicy for NodeHostKey {
+    fn listens(&self) -> bool {
+        self.witness.0.offered.is_some()
+    }
+
+    fn offered(&mut self, names: &[String]) {
+        if let Some(offered) = &self.witness.0.offered {
+            offered.get_or_init(|| names.to_vec());
+        }
+    }
+
     fn algorithms(&self) -> Vec<&'static str> {
         let wanted = |algorithm: &&hostkey::Algorithm| {
             if self.pinned.is_empty() {

@@ -6,10 +6,12 @@
 mod address;
 mod error;
 mod hostkey;
+mod look;
 mod places;
 
 pub use error::{DialError, HostKeyFault};
 pub use hostkey::Witness;
+pub use look::{Look, Looked};
 
 use std::io;
 use std::net::SocketAddr;
@@ -22,7 +24,7 @@ use mezite_actors::time;
 use mezite_api::{Host, Node, NodeAddress};
 use mezite_ca::{CaKind, TrustedSet};
 use mezite_ssh::Error;
-use mezite_ssh::client::{self, Answer, Client};
+use mezite_ssh::client::{self, Answer, Client, HostKeyPolicy};
 use mezite_ssh::hostkey::KeyPair;
 use mezite_ssh::transport::Limits;
 
@@ -133,11 +135,25 @@ impl Dialer {
     }
 
     /// Connects and exchanges keys.
-    async fn greet(&self, node: &Node, host_ca: Arc<TrustedSet>) -> Result<Greeted, DialError> {
-        let (socket, address) = self.connect(&node.spec.addr).await?;
+    fn greet<'a>(
+        &'a self,
+        node: &'a Node,
+        host_ca: Arc<TrustedSet>,
+    ) -> impl Future<Output = Result<Greeted, DialError>> + 'a {
         let witness = Witness::new(node);
         let policy = NodeHostKey::new(node, host_ca, witness.clone());
-        let config = client::Config { host_keys: Box::new(policy), limits: self.limits.clone() };
+        self.greet_as(node, Box::new(policy), witness)
+    }
+
+    /// The same, where this policy decides about the host key.
+    async fn greet_as(
+        &self,
+        node: &Node,
+        host_keys: Box<dyn HostKeyPolicy>,
+        witness: Witness,
+    ) -> Result<Greeted, DialError> {
+        let (socket, address) = self.connect(&node.spec.addr).await?;
+        let config = client::Config { host_keys, limits: self.limits.clone() };
         let mut leg = Leg::new(Client::new(config, Instant::now()), socket);
         let secured = leg.until(|engine| match engine.poll_event()? {
             Some(client::Event::Secured) => Ok(Some(())),

@@ -135,6 +135,11 @@ impl Places {
         });
     }
 
+    /// A login that the node was seen to let in.
+    pub fn known_login(&self, node: Uuid) -> Option<String> {
+        self.with(node, |place| place.known.iter().min().cloned())
+    }
+
     /// The node has refused `login` for `user`.
     pub fn refused(&self, node: Uuid, user: &str, login: &str) {
         let now = Instant::now();

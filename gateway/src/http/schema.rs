@@ -254,6 +254,48 @@ pub(super) fn rotate_host_key() -> Value {
     ])
 }
 
+/// What `mezctl nodes check` sends.
+pub(super) fn node_check() -> Value {
+    object(&[("login", or_null(login()))])
+}
+
+/// What a node sends that joins.
+pub(super) fn node_join() -> Value {
+    let host_keys = json!({"type": "array", "items": proven_host_key(), "minItems": 1, "maxItems": 8});
+    object(&[
+        ("token", or_null(pattern("^tok-node-[0-9A-Za-z]{22}$"))),
+        ("name!", host()),
+        ("addr!", pattern("^[a-z][a-z0-9-]{0,30}:[1-9][0-9]{0,3}$")),
+        ("labels", labels()),
+        ("host_keys!", host_keys),
+        ("request!", json!({"type": "string", "format": "uuid"})),
+        ("host_certificates", json!({"type": "boolean"})),
+    ])
+}
+
+/// What a node sends that wants to be looked at.
+pub(super) fn node_confirm() -> Value {
+    object(&[
+        ("request!", json!({"type": "string", "format": "uuid"})),
+        ("host_key!", proven_host_key()),
+        ("login", or_null(login())),
+    ])
+}
+
+/// What a node sends that leaves.
+pub(super) fn node_leave() -> Value {
+    object(&[("request!", json!({"type": "string", "format": "uuid"})), ("host_key!", proven_host_key())])
+}
+
+fn proven_host_key() -> Value {
+    object(&[("key!", ssh_key()), ("proof!", proof())])
+}
+
+/// What `mezctl tokens add` sends.
+pub(super) fn token_add() -> Value {
+    object(&[("type!", json!({"enum": ["node"]})), ("ttl", or_null(duration())), ("labels", labels())])
+}
+
 /// What `mezctl locks add` sends.
 pub(super) fn lock_add() -> Value {
     let target = |name: &str, schema: &Value| object(&[(&format!("{name}!"), schema.clone())]);
@@ -307,7 +349,7 @@ pub(super) fn path_segment(name: &str) -> Value {
     match name {
         "user" | "bot" => user(),
         "role" => role(),
-        "lock" | "session" => json!({"type": "string", "format": "uuid"}),
+        "lock" | "session" | "token" => json!({"type": "string", "format": "uuid"}),
         _ => host(),
     }
 }
@@ -331,10 +373,12 @@ mod tests {
 
     use mezite_api::bot::{BotAdd, BotLock, BotPut, BotUnlock, JoinRequest, RenewRequest, TokenRotate};
     use mezite_api::certificate::SignRequest;
+    use mezite_api::join::{NodeConfirm, NodeJoin, NodeLeave, ProvenHostKey};
     use mezite_api::lock::LockAdd;
-    use mezite_api::node::{NodeAdd, NodeUpdate, RotateHostKey};
+    use mezite_api::node::{NodeAdd, NodeCheckRequest, NodeUpdate, RotateHostKey};
     use mezite_api::person::{LoginRequest, SetupBegin, SetupConfirm, UserReset};
     use mezite_api::role::RolePut;
+    use mezite_api::token::TokenAdd;
     use mezite_api::user::{UserAdd, UserUpdate};
     use mezite_api::{Problem, ProblemCode, request};
     use serde::de::DeserializeOwned;
@@ -371,6 +415,12 @@ mod tests {
         assert_eq!(properties(&node_add()), fields::<NodeAdd>());
         assert_eq!(properties(&node_update()), fields::<NodeUpdate>());
         assert_eq!(properties(&rotate_host_key()), fields::<RotateHostKey>());
+        assert_eq!(properties(&node_check()), fields::<NodeCheckRequest>());
+        assert_eq!(properties(&node_join()), fields::<NodeJoin>());
+        assert_eq!(properties(&node_confirm()), fields::<NodeConfirm>());
+        assert_eq!(properties(&node_leave()), fields::<NodeLeave>());
+        assert_eq!(properties(&proven_host_key()), fields::<ProvenHostKey>());
+        assert_eq!(properties(&token_add()), fields::<TokenAdd>());
         assert_eq!(properties(&lock_add()), fields::<LockAdd>());
         assert_eq!(properties(&sign()), fields::<SignRequest>());
         let problem = Problem::new(ProblemCode::Invalid, "x").with_field("y").after(1);

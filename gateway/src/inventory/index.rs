@@ -78,9 +78,7 @@ pub(super) fn candidates(
             }
         }
     }
-    let prefix = host_prefix(&node.host);
-    let found = snapshot.prefix(Keyspace::NodeIndex, &prefix, MAX_CANDIDATES)?;
-    let ids: Vec<Uuid> = found.iter().filter_map(|(key, _)| id_of(key.get(prefix.len()..)?)).collect();
+    let ids = at_host(snapshot, &node.host)?;
     match node.port {
         Some(port) if ids.len() > 1 => {
             let on_port = ids.iter().copied().filter_map(|id| match read(snapshot, id) {
@@ -93,6 +91,13 @@ pub(super) fn candidates(
         }
         _ => Ok(ids),
     }
+}
+
+/// The nodes whose recorded address has this host, so many as are told apart.
+pub(super) fn at_host(snapshot: &Snapshot<'_>, host: &Host) -> Result<Vec<Uuid>, ReadError> {
+    let prefix = host_prefix(host);
+    let found = snapshot.prefix(Keyspace::NodeIndex, &prefix, MAX_CANDIDATES)?;
+    Ok(found.iter().filter_map(|(key, _)| id_of(key.get(prefix.len()..)?)).collect())
 }
 
 fn id_of(text: &[u8]) -> Option<Uuid> {

@@ -229,10 +229,10 @@ fn rotated(operator: &Operator, old: &Node, new: &Node) -> AuditEntry {
         .with("new", fingerprints(&new.spec.host_keys))
 }
 
-fn fingerprints(keys: &[HostKey]) -> Vec<String> {
+pub(super) fn fingerprints(keys: &[HostKey]) -> Vec<String> {
     keys.iter().map(|key| key.fingerprint().to_string()).collect()
 }
 
-fn labels_value(labels: &Labels) -> Value {
+pub(super) fn labels_value(labels: &Labels) -> Value {
     labels.iter().map(|(key, value)| (key.to_owned(), Value::from(value))).collect()
 }

@@ -4,6 +4,9 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use mezite_actors::blocking;
+use mezite_api::bot::{DEFAULT_TOKEN_TTL, TokenState};
+use mezite_api::token::{FreeTokenType, TokenAdd, TokenInfo, TokenType, TokenUsed};
 use mezite_api::{Labels, UserName};
 use mezite_ca::{RandomFailed, Token, TokenDigest, TokenKind};
 use mezite_store::{AuditEntry, Batch, Keyspace, Precondition, Revision};
@@ -11,6 +14,9 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{By as _, Inventory, InventoryError, Operator, record};
+
+/// Tokens that are listed. Spent ones go with what they were for, or when somebody removes them.
+const MAX_TOKENS: usize = 100_000;
 
 /// What is kept of a token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +36,37 @@ pub struct TokenRecord {
     /// Its one use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spent: Option<TokenUse>,
+}
+
+impl TokenRecord {
+    /// What administrators see of it.
+    pub fn info(&self) -> TokenInfo {
+        let (token_type, subject, labels) = match &self.purpose {
+            TokenPurpose::Bot { bot, .. } => (TokenType::Bot, Some(bot.clone()), Labels::new()),
+            TokenPurpose::Node { labels } => (TokenType::Node, None, labels.clone()),
+            TokenPurpose::User { user, .. } => (TokenType::User, Some(user.clone()), Labels::new()),
+        };
+        let state = match &self.spent {
+            Some(_) => TokenState::Spent,
+            None if self.expires <= Timestamp::now() => TokenState::Expired,
+            None => TokenState::Open,
+        };
+        TokenInfo {
+            id: self.id,
+            token_type,
+            subject,
+            labels,
+            state,
+            created: self.created,
+            expires: self.expires,
+            created_by: self.created_by.clone(),
+            used: self.spent.as_ref().map(|spent| TokenUsed {
+                at: spent.at,
+                source: spent.source,
+                made: spent.made,
+            }),
+        }
+    }
 }
 
 /// What a token is good for.
@@ -157,6 +194,48 @@ impl Inventory {
         let right = unhex(&record.digest).is_some_and(|kept| TokenDigest::from_bytes(kept) == digest)
             && record.purpose.kind() == token.kind();
         Ok(right.then_some(FoundToken { record, key, revision: stored.revision }))
+    }
+
+    /// All tokens, spent ones too. Blocks. One whose record is damaged is left out, and logged.
+    pub fn tokens(&self) -> Result<Vec<TokenInfo>, InventoryError> {
+        Ok(self.stored_tokens()?.iter().map(|(_, token, _)| token.info()).collect())
+    }
+
+    /// Makes a token for a node.
+    pub async fn add_token(&self, operator: &Operator, add: TokenAdd) -> Result<FreshToken, InventoryError> {
+        add.check()?;
+        let FreeTokenType::Node = add.token_type;
+        let purpose = TokenPurpose::Node { labels: add.labels };
+        let token = FreshToken::new(purpose, add.ttl.unwrap_or(DEFAULT_TOKEN_TTL), operator)?;
+        self.store.commit(token.add_to(Batch::new(), operator)).await?;
+        Ok(token)
+    }
+
+    /// Removes a token, where nobody uses it in the meantime.
+    pub async fn remove_token(&self, operator: &Operator, id: Uuid) -> Result<(), InventoryError> {
+        let inventory = self.clone();
+        let found = blocking::run(move || inventory.stored_tokens()).await?;
+        let found = found.into_iter().find(|(_, token, _)| token.id == id);
+        let (key, token, revision) = found.ok_or(InventoryError::NotFound("token"))?;
+        let batch = Batch::new()
+            .require(Keyspace::Tokens, &key, Precondition::Revision(revision))
+            .delete(Keyspace::Tokens, &key)
+            .audit(event("token.delete", &token).by(operator).with("outcome", "ok"));
+        self.store.commit(batch).await?;
+        Ok(())
+    }
+
+    /// Records under their keys.
+    fn stored_tokens(&self) -> Result<Vec<(Vec<u8>, TokenRecord, Revision)>, InventoryError> {
+        let stored = self.store.prefix(Keyspace::Tokens, b"", MAX_TOKENS)?;
+        let read = |(key, stored): (Vec<u8>, mezite_store::Versioned)| {
+            let token = record::decode(&stored.value);
+            if token.is_none() {
+                log::error!("the record of a token cannot be read; it is left out");
+            }
+            token.map(|token| (key, token, stored.revision))
+        };
+        Ok(stored.into_iter().filter_map(read).collect())
     }
 
     /// The record under a key that another record names.

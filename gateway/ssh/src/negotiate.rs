@@ -143,6 +143,11 @@ impl KexInit {
         reader.end()?;
         Ok(init)
     }
+
+    /// Host key algorithms.
+    pub fn host_keys(&self) -> &[String] {
+        &self.host_keys
+    }
 }
 
 fn names(reader: &mut Reader<'_>) -> Result<Vec<String>, Misbehaviour> {

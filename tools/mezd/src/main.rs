@@ -2,9 +2,11 @@
 
 mod gateway;
 mod identity;
+mod join;
 mod logging;
 mod process;
 mod proxy;
+mod token;
 
 use std::process::ExitCode;
 
@@ -29,6 +31,9 @@ enum Command {
     /// A machine identity: certificates that renew themselves
     #[command(subcommand)]
     Identity(identity::Command),
+    /// Let this machine join a cluster
+    #[command(subcommand)]
+    Join(join::Command),
     /// The way to a node, as the proxy command of ssh
     Proxy(proxy::Proxy),
 }
@@ -42,6 +47,7 @@ fn main() -> ExitCode {
     match arguments.command {
         Command::Gateway(command) => command.run(),
         Command::Identity(command) => command.run(),
+        Command::Join(command) => command.run(),
         Command::Proxy(proxy) => proxy.run(),
     }
 }

@@ -14,8 +14,9 @@ use crate::bot::{
 };
 use crate::certificate::{CaType, SignRequest, SignResponse};
 use crate::explain::Explanation;
+use crate::join::{NodeConfirm, NodeJoin, NodeJoined, NodeLeave};
 use crate::lock::LockAdd;
-use crate::node::{NodeAdd, NodeUpdate, RotateHostKey};
+use crate::node::{NodeAdd, NodeCheckRequest, NodeUpdate, RotateHostKey};
 use crate::person::{
     LoginReply, LoginRequest, SetupBegin, SetupBegun, SetupConfirm, SetupDone, SetupToken, UserAdded,
     UserReset,
@@ -23,6 +24,7 @@ use crate::person::{
 use crate::role::{RoleDocument, RolePut};
 use crate::ssh_config::SshConfig;
 use crate::status::Status;
+use crate::token::{TokenAdd, TokenInfo, TokenIssued};
 use crate::user::{UserAdd, UserUpdate};
 use crate::{AuditEvent, Labels, Lock, Node, NodeRef, RecordingInfo, RoleName, Target, User, UserName};
 
@@ -60,6 +62,41 @@ impl Client {
     /// One node by UUID, name or address.
     pub fn node(&self, node: &NodeRef) -> Result<Node, ClientError> {
         self.get(&format!("/v1/nodes/{node}"), &Query::none())
+    }
+
+    /// Looks at a node, and keeps what is seen.
+    pub fn check_node(&self, node: &NodeRef, request: &NodeCheckRequest) -> Result<Node, ClientError> {
+        self.send(Method::POST, &format!("/v1/nodes/{node}/check"), request)
+    }
+
+    /// Joins, as the node itself.
+    pub fn join_node(&self, request: &NodeJoin) -> Result<NodeJoined, ClientError> {
+        self.send(Method::POST, "/v1/nodes/join", request)
+    }
+
+    /// Has the gateway look at the node, as the node itself.
+    pub fn confirm_node(&self, node: Uuid, request: &NodeConfirm) -> Result<Node, ClientError> {
+        self.send(Method::POST, &format!("/v1/nodes/{node}/confirm"), request)
+    }
+
+    /// Removes the entry, as the node itself.
+    pub fn leave_node(&self, node: Uuid, request: &NodeLeave) -> Result<(), ClientError> {
+        self.act(&format!("/v1/nodes/{node}/leave"), request)
+    }
+
+    /// All tokens.
+    pub fn tokens(&self) -> Result<Vec<TokenInfo>, ClientError> {
+        self.list("/v1/tokens", &Query::none())
+    }
+
+    /// Makes a token.
+    pub fn add_token(&self, request: &TokenAdd) -> Result<TokenIssued, ClientError> {
+        self.send(Method::POST, "/v1/tokens", request)
+    }
+
+    /// Removes a token.
+    pub fn remove_token(&self, token: Uuid) -> Result<(), ClientError> {
+        self.delete(&format!("/v1/tokens/{token}"))
     }
 
     /// Adds a node.

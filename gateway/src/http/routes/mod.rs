@@ -15,6 +15,7 @@ mod rights;
 mod roles;
 mod ssh_config;
 mod status;
+mod tokens;
 mod users;
 
 use std::future::Future;
@@ -46,6 +47,7 @@ pub fn application(services: &Arc<Services>) -> App {
     roles::add(&mut api);
     ssh_config::add(&mut api);
     status::add(&mut api);
+    tokens::add(&mut api);
     users::add(&mut api);
     openapi::add(&mut api);
     api.app

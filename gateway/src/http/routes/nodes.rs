@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use mezite_access::{Resource, Verb};
 use mezite_actors::time;
-use mezite_api::node::{NodeAdd, NodeSpec, NodeUpdate, RotateHostKey};
-use mezite_api::{Labels, Node, NodeRef, Problem, ProblemCode, escape};
+use mezite_api::node::{NodeAdd, NodeCheckRequest, NodeSpec, NodeUpdate, RotateHostKey};
+use mezite_api::{Invalid, Labels, Node, NodeRef, Problem, ProblemCode, escape};
 use mezite_ca::CaKind;
 use mezite_store::AuditEntry;
 use uuid::Uuid;
@@ -21,6 +21,7 @@ use crate::http::response::Response;
 use crate::http::route::Route;
 use crate::http::schema;
 use crate::inventory::{By as _, Operator};
+use crate::nodes;
 
 /// For all of a look at a node's host key: over before its client gives up, so that nothing is stored behind its back.
 const VERIFY_TIME: Duration = Duration::from_secs(30);
@@ -56,6 +57,60 @@ pub(super) fn add(api: &mut Api<'_>) {
         (Resource::Node, Verb::Rotate),
         rotate_host_key,
     );
+    api.rule(
+        Route::post("/v1/nodes/:node/check", "Looks at a node, and keeps what is seen")
+            .takes(schema::node_check),
+        (Resource::Node, Verb::Use),
+        check,
+    );
+    by_nodes(api);
+}
+
+/// What nodes ask for by themselves.
+fn by_nodes(api: &mut Api<'_>) {
+    api.open(
+        Route::post("/v1/nodes/join", "Makes the entry of a node, for a token")
+            .takes(schema::node_join)
+            .creates(),
+        join,
+    );
+    api.open(
+        Route::post("/v1/nodes/:node/confirm", "Looks at the node that asks for it")
+            .takes(schema::node_confirm),
+        confirm,
+    );
+    api.open(
+        Route::post("/v1/nodes/:node/leave", "Removes the entry of the node that asks for it")
+            .takes(schema::node_leave)
+            .answers_nothing(),
+        leave,
+    );
+}
+
+async fn check(services: Arc<Services>, _: Operator, request: Request) -> Answer {
+    let (name, wanted): (_, NodeCheckRequest) = (named(&request)?, request.json()?);
+    let node = services.inventory.node(&name)?;
+    Ok(Response::json(200, &nodes::check(&services, node, wanted.login, true).await?))
+}
+
+async fn join(services: Arc<Services>, request: Request) -> Answer {
+    let source = request.caller.source();
+    Ok(Response::json(201, &nodes::join(&services, request.json()?, source).await?))
+}
+
+async fn confirm(services: Arc<Services>, request: Request) -> Answer {
+    Ok(Response::json(200, &nodes::confirm(&services, own_id(&request)?, request.json()?).await?))
+}
+
+async fn leave(services: Arc<Services>, request: Request) -> Answer {
+    let source = request.caller.source();
+    nodes::leave(&services, own_id(&request)?, request.json()?, source).await?;
+    Ok(Response::no_content())
+}
+
+/// A node names itself by its UUID.
+fn own_id(request: &Request) -> Result<Uuid, Problem> {
+    Ok(Uuid::try_parse(request.param("node")).map_err(|_| Invalid::new("node", "must be the node's UUID"))?)
 }
 
 async fn list(services: Arc<Services>, _: Operator, request: Request) -> Answer {

@@ -204,6 +204,7 @@ fn what_was_seen_of_a_node_is_kept_apart_and_goes_with_it() {
             software: "SSH-2.0-OpenSSH_9.2".into(),
             host_keys: vec!["SHA256:x".into()],
             trusts: None,
+            check: None,
         };
         let before = cluster.event_count();
         cluster.inventory.note_seen(node.id(), &seen).await.unwrap();

@@ -23,13 +23,26 @@ pub enum Answer {
     },
     /// A text for the user, unescaped, at most 2 KiB.
     Banner(String),
+    /// A key would do, if we had signed with it: this one, as the server says; at most 64 KiB.
+    Acceptable(Vec<u8>),
 }
 
 /// The state of user authentication.
 #[derive(Debug, Default)]
 pub struct Authentication {
-    requested: bool,
+    waiting: Waiting,
     banners: u32,
+}
+
+/// What we wait for the answer to.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Waiting {
+    #[default]
+    Nothing,
+    /// A signed request.
+    Request,
+    /// A question without a signature.
+    Query,
 }
 
 impl Authentication {
@@ -48,7 +61,17 @@ impl Authentication {
         message.string(session_id).raw(&request);
         let signature = signer.sign(algorithm, &message).map_err(|_| Error::Crypto)?;
         request.string(&signature);
-        self.requested = true;
+        self.waiting = Waiting::Request;
+        Ok(request)
+    }
+
+    /// The same question without a signature.
+    pub fn query(&mut self, user: &str, signer: &dyn Signer) -> Result<Vec<u8>, Error> {
+        let algorithm = signer.algorithms().first().ok_or(Error::Crypto)?;
+        let mut request = vec![msg::USERAUTH_REQUEST];
+        request.string(user).string("ssh-connection").string("publickey").bool(false);
+        request.string(algorithm).string(signer.public_blob());
+        self.waiting = Waiting::Query;
         Ok(request)
     }
 
@@ -63,17 +86,57 @@ impl Authentication {
                 }
                 Ok(Answer::Banner(bounded_text(reader.string()?, MAX_BANNER)))
             }
-            msg::USERAUTH_SUCCESS if self.requested => {
+            // Nobody may be let in for a question.
+            msg::USERAUTH_SUCCESS if self.waiting == Waiting::Request => {
                 reader.end()?;
                 Ok(Answer::Success)
             }
-            msg::USERAUTH_FAILURE if self.requested => {
-                self.requested = false;
+            msg::USERAUTH_FAILURE if self.waiting != Waiting::Nothing => {
+                self.waiting = Waiting::Nothing;
                 let methods = bounded_text(reader.string()?, 200);
                 Ok(Answer::Failure { methods, partial: reader.bool()? })
             }
-            // We never ask without signing, so `PK_OK` has no place; prompts and all else are never answered.
+            msg::USERAUTH_PK_OK if self.waiting == Waiting::Query => {
+                reader.string()?;
+                let key = reader.string()?.to_vec();
+                reader.end()?;
+                self.waiting = Waiting::Nothing;
+                Ok(Answer::Acceptable(key))
+            }
+            // `PK_OK` has no place where nobody asked; prompts and all else are never answered.
             number => Err(Misbehaviour::OutOfPlace(number).into()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hostkey::KeyPair;
+
+    fn pair() -> KeyPair {
+        let mut random = rand_core::OsRng;
+        let key = ssh_key::PrivateKey::random(&mut random, ssh_key::Algorithm::Ed25519).unwrap();
+        KeyPair::new(key).unwrap()
+    }
+
+    fn acceptable(signer: &dyn Signer) -> Vec<u8> {
+        let mut answer = vec![msg::USERAUTH_PK_OK];
+        answer.string("ssh-ed25519").string(signer.public_blob());
+        answer
+    }
+
+    #[test]
+    fn hostile_020_a_question_lets_nobody_in_and_has_one_answer() {
+        let asked = pair();
+        let mut auth = Authentication::default();
+        assert!(auth.handle(&acceptable(&asked)).is_err(), "nobody has asked");
+        let request = auth.query("root", &asked).unwrap();
+        assert!(!request.windows(4).any(|bytes| bytes == [0, 0, 0, 83]), "no signature goes out");
+        assert!(auth.handle(&[msg::USERAUTH_SUCCESS]).is_err());
+        let answered = auth.handle(&acceptable(&asked));
+        assert_eq!(answered, Ok(Answer::Acceptable(asked.public_blob().to_vec())));
+        assert!(auth.handle(&acceptable(&asked)).is_err(), "twice");
+        assert!(auth.handle(&[msg::USERAUTH_SUCCESS]).is_err());
     }
 }

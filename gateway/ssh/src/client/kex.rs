@@ -4,7 +4,7 @@ use crate::error::{Error, Misbehaviour};
 use crate::exchange::{Agreed, Exchange, Running};
 use crate::hostkey;
 use crate::kex::Initiator;
-use crate::negotiate::{KexInit, Proposal};
+use crate::negotiate::{KexInit, Proposal, Side};
 use crate::wire::{Reader, msg};
 
 use super::HostKeyPolicy;
@@ -28,6 +28,9 @@ impl Exchange for ClientExchange {
     }
 
     fn begin(&mut self, running: &Running) -> Result<Option<Vec<u8>>, Error> {
+        if self.policy.listens() {
+            self.policy.offered(KexInit::decode(&running.server_init, Side::Server)?.host_keys());
+        }
         let initiator = running.chosen.method.start().map_err(|_| Error::Crypto)?;
         let mut message = vec![msg::KEX_INIT];
         message.extend_from_slice(initiator.public());

@@ -29,6 +29,14 @@ pub trait HostKeyPolicy: Send {
     /// # Errors
     /// [`HostKeyRefused`] ends the connection.
     fn check(&mut self, blob: &[u8]) -> Result<(), HostKeyRefused>;
+
+    /// Whether it wants to hear which host key algorithms the server offers.
+    fn listens(&self) -> bool {
+        false
+    }
+
+    /// What the server offers, unescaped, at most 200 names.
+    fn offered(&mut self, _names: &[String]) {}
 }
 
 /// What a client needs to know.
@@ -162,6 +170,17 @@ impl Client {
         let Phase::Authentication { auth, .. } = &mut self.phase else { return Err(Error::Crypto) };
         let session_id = self.transport.session_id().ok_or(Error::Crypto)?;
         let request = auth.request(user, signer, session_id)?;
+        self.transport.send(&request);
+        Ok(())
+    }
+
+    /// Asks whether the key or certificate of `signer` would do for `user`, without signing anything: nobody is let in.
+    ///
+    /// # Errors
+    /// [`Error::Crypto`] when the connection is not yet secured.
+    pub fn query(&mut self, user: &str, signer: &dyn Signer) -> Result<(), Error> {
+        let Phase::Authentication { auth, .. } = &mut self.phase else { return Err(Error::Crypto) };
+        let request = auth.query(user, signer)?;
         self.transport.send(&request);
         Ok(())
     }

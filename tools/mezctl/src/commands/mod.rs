@@ -15,6 +15,7 @@ mod rm;
 mod roles;
 mod ssh_config;
 mod status;
+mod tokens;
 mod users;
 
 use clap::Subcommand;
@@ -36,6 +37,9 @@ pub(crate) enum Command {
     /// Machine identities.
     #[command(subcommand)]
     Bots(bots::Verb),
+    /// Join tokens.
+    #[command(subcommand)]
+    Tokens(tokens::Verb),
     /// Shutting out a user, a node, an address …
     #[command(subcommand)]
     Locks(locks::Verb),
@@ -76,6 +80,7 @@ impl Command {
             Self::Roles(verb) => verb.run(client),
             Self::Users(verb) => verb.run(client),
             Self::Bots(verb) => verb.run(client),
+            Self::Tokens(verb) => verb.run(client),
             Self::Locks(verb) => verb.run(client),
             Self::Auth(verb) => verb.run(client),
             Self::Access(verb) => verb.run(client),

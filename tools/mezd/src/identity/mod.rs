@@ -1,7 +1,6 @@
 //! `mezd identity start` and `status`.
 
 mod settings;
-mod token;
 
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -13,7 +12,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use mezite_identity::{Daemon, Hook, IdentityError, SystemClock, events, status};
 
-use crate::process;
+use crate::{process, token};
 use settings::Given;
 
 /// Where the files lie when nothing is said.
@@ -82,7 +81,7 @@ fn printable(text: &str) -> String {
 impl Start {
     fn run(self) -> Result<ExitCode, IdentityError> {
         // Ends this program and begins it anew where others can see the token now.
-        token::hide(self.given.join_token.as_deref())?;
+        token::hide(settings::TOKEN, self.given.join_token.as_deref())?;
         if let Err(error) = process::harden() {
             log::warn!(error:%; "the process is not hardened");
         }

@@ -5,10 +5,15 @@ use std::time::Duration;
 
 use clap::Args;
 use mezite_api::duration;
+use mezite_ca::TokenKind;
 use mezite_identity::{DEFAULT_KEY_LIFETIME, HOOK_LIMIT, IdentityError, KeyType, Names, Settings};
 use serde::Deserialize;
 
-use super::{DEFAULT_DESTINATION, token};
+use super::DEFAULT_DESTINATION;
+use crate::token;
+
+/// The flag of the join token.
+pub(super) const TOKEN: &str = "--join-token";
 
 /// What is given by flags, the environment, or the file.
 #[derive(Args, Default, Deserialize)]
@@ -64,7 +69,7 @@ impl Given {
     pub(super) fn load(self) -> Result<Settings, IdentityError> {
         let file = self.config.as_deref().map(from_file).transpose()?.unwrap_or_default();
         let text = self.join_token.or(file.join_token);
-        let token = text.as_deref().map(token::read).transpose()?;
+        let token = text.as_deref().map(|text| token::read(TOKEN, TokenKind::Bot, text)).transpose()?;
         let time = |flag: &str, own: Option<String>, below: Option<String>| {
             let text = own.or(below);
             let time = text.as_deref().map(duration::parse).transpose();

@@ -86,7 +86,8 @@ fn only_exports_health_joining_and_logging_in_are_for_everybody() {
     assert!(
         public.iter().all(|path| path.starts_with("/v1/ca/")
             || ["/webapi/auth/export", "/healthz", "/readyz", "/v1/openapi.json"].contains(path)
-            || ["/v1/bots/join", "/v1/users/setup", "/v1/users/setup/confirm", "/v1/login"].contains(path)),
+            || ["/v1/bots/join", "/v1/users/setup", "/v1/users/setup/confirm", "/v1/login"].contains(path)
+            || ["/v1/nodes/join", "/v1/nodes/:node/confirm", "/v1/nodes/:node/leave"].contains(path)),
         "{public:?}"
     );
     assert!(guarded(&scene).len() >= 25);

@@ -40,6 +40,11 @@ fn lines(node: &Node) -> Vec<(&'static str, String)> {
         Some(seen) => {
             lines.push(("seen", local(seen.time)));
             lines.push(("software", seen.software.clone()));
+            if let Some(check) = &seen.check {
+                lines.push(("checked", local(check.time)));
+                lines.push(("trusts openssh ca", check.trusts_openssh.as_str().to_owned()));
+                lines.push(("trusts user ca", check.trusts_user.as_str().to_owned()));
+            }
             lines.extend(seen.host_keys.iter().map(|key| ("seen host key", key.clone())));
         }
     }

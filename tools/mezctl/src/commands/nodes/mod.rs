@@ -1,8 +1,10 @@
 //! `mezctl nodes`
 
 mod add;
+mod check;
 mod get;
 mod host_keys;
+mod join_script;
 mod ls;
 mod rm;
 mod rotate_host_key;
@@ -24,6 +26,10 @@ pub(crate) enum Verb {
     Ls(ls::Ls),
     /// Change a node.
     Update(update::Update),
+    /// Look at a node, or at all.
+    Check(check::Check),
+    /// Print a script by which a node joins.
+    JoinScript(join_script::JoinScript),
     /// Pin other host keys.
     RotateHostKey(rotate_host_key::RotateHostKey),
     /// Remove a node.
@@ -37,6 +43,8 @@ impl Verb {
             Self::Get(get) => get.run(client),
             Self::Ls(ls) => ls.run(client),
             Self::Update(update) => update.run(client),
+            Self::Check(check) => check.run(client),
+            Self::JoinScript(script) => script.run(client),
             Self::RotateHostKey(rotate) => rotate.run(client),
             Self::Rm(rm) => rm.run(client),
         }

@@ -9,18 +9,18 @@ use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use mezite_ca::TokenKind;
 use mezite_identity::{IdentityError, JoinToken};
 use zeroize::Zeroizing;
 
 const VARIABLE: &str = "MEZD_JOIN_TOKEN";
-const FLAG: &str = "--join-token";
 /// `@` and a file's name; `-` is stdin.
 const STDIN: &str = "@-";
 const MAX: u64 = 4096;
 
 /// Begins this program anew without the token in its command line or environment: it gets it by a pipe. Does nothing
 /// where it is in neither.
-pub(super) fn hide(given: Option<&str>) -> Result<(), IdentityError> {
+pub(crate) fn hide(flag: &str, given: Option<&str>) -> Result<(), IdentityError> {
     let literal = given.filter(|text| !text.starts_with('@'));
     let variable = std::env::var(VARIABLE).ok().map(Zeroizing::new);
     if literal.is_none() && variable.is_none() {
@@ -29,12 +29,12 @@ pub(super) fn hide(given: Option<&str>) -> Result<(), IdentityError> {
     if literal.is_some() {
         eprintln!(
             "mezd: warning: a token on the command line can be seen by others; \
-             give it as {FLAG}=@FILE or in {VARIABLE}"
+             give it as {flag}=@FILE or in {VARIABLE}"
         );
     }
     let token = literal.or(variable.as_deref().map(String::as_str).filter(|_| given.is_none()));
     let failed = |error: io::Error| IdentityError::Usage(format!("the token cannot be hidden: {error}"));
-    let mut arguments = without_token(std::env::args_os());
+    let mut arguments = without_token(flag, std::env::args_os());
     let program = std::env::current_exe().map_err(failed)?;
     let name = arguments.remove(0);
     let mut command = Command::new(program);
@@ -44,25 +44,25 @@ pub(super) fn hide(given: Option<&str>) -> Result<(), IdentityError> {
         // It fits into the pipe: nobody reads it before this process has become another.
         let bytes = token.as_bytes();
         writer.write_all(bytes.get(..bytes.len().min(4000)).unwrap_or_default()).map_err(failed)?;
-        command.arg(format!("{FLAG}={STDIN}")).stdin(Stdio::from(reader));
+        command.arg(format!("{flag}={STDIN}")).stdin(Stdio::from(reader));
     }
     // Comes back only where it fails.
     Err(failed(command.exec()))
 }
 
 /// The command line, program first, without a token that stands in it.
-fn without_token(arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
+fn without_token(flag: &str, arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
     let mut kept = Vec::new();
     let mut arguments = arguments.peekable();
     while let Some(argument) = arguments.next() {
         let text = argument.to_string_lossy();
-        if text == FLAG {
+        if text == flag {
             let value = arguments.next_if(|value| !value.to_string_lossy().starts_with('@'));
             if value.is_some() {
                 continue;
             }
         } else if text
-            .strip_prefix(FLAG)
+            .strip_prefix(flag)
             .and_then(|rest| rest.strip_prefix('='))
             .is_some_and(|value| !value.starts_with('@'))
         {
@@ -74,19 +74,19 @@ fn without_token(arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
 }
 
 /// The token that the text names or is.
-pub(super) fn read(text: &str) -> Result<JoinToken, IdentityError> {
-    let Some(place) = text.strip_prefix('@') else { return JoinToken::parse(text) };
+pub(crate) fn read(flag: &str, kind: TokenKind, text: &str) -> Result<JoinToken, IdentityError> {
+    let Some(place) = text.strip_prefix('@') else { return JoinToken::parse_for(kind, flag, text) };
     let content = match place {
         "-" => take(io::stdin(), MAX),
         path => read_file(Path::new(path), MAX),
     };
     let content = content
-        .map_err(|error| IdentityError::Usage(format!("{FLAG}: {}: {error}", mezite_api::escape(place))))?;
-    JoinToken::parse(&content)
+        .map_err(|error| IdentityError::Usage(format!("{flag}: {}: {error}", mezite_api::escape(place))))?;
+    JoinToken::parse_for(kind, flag, &content)
 }
 
 /// A small file, or a pipe that a shell has made.
-pub(super) fn read_file(path: &Path, max: u64) -> io::Result<Zeroizing<String>> {
+pub(crate) fn read_file(path: &Path, max: u64) -> io::Result<Zeroizing<String>> {
     let kind = std::fs::metadata(path)?.file_type();
     let from_shell = kind.is_fifo() && (path.starts_with("/dev/fd") || path.starts_with("/proc/self/fd"));
     if !kind.is_file() && !from_shell {
@@ -116,7 +116,7 @@ mod tests {
     #[test]
     fn hostile_074_the_token_is_taken_out_of_the_command_line() {
         let kept = |line: &str| {
-            let all = without_token(line.split(' ').map(OsString::from));
+            let all = without_token("--join-token", line.split(' ').map(OsString::from));
             all.iter().map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
         };
         let whole = "mezd identity start --auth-server=a --one-shot";
@@ -131,7 +131,7 @@ mod tests {
     fn hostile_074_no_error_repeats_a_token() {
         let secret = "tok-user-0123456789ABCDEFGHabcd";
         for text in [secret, "0123456789ABCDEFGHabcd", "tok-bot-0123456789ABCDEFGHab"] {
-            let error = read(text).unwrap_err().to_string();
+            let error = read("--join-token", TokenKind::Bot, text).unwrap_err().to_string();
             assert!(!error.contains("0123456789"), "{error}");
         }
     }
@@ -140,6 +140,7 @@ mod tests {
     fn a_token_comes_from_a_file() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "tok-bot-0123456789ABCDEFGHabcd\n").unwrap();
+        let read = |place: &str| read("--join-token", TokenKind::Bot, place);
         assert!(read(&format!("@{}", file.path().display())).is_ok());
         assert!(read("@/dev/null").is_err());
     }
