@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use futures_util::future::poll_fn;
+use mezite_actors::net::TcpStream;
 use mezite_actors::time::{self, Timer};
 use mezite_ssh::client::Client;
 use mezite_ssh::server::Server;
@@ -69,7 +70,7 @@ impl<E: Engine> Leg<E> {
     /// Joins them. Both legs run without Nagle.
     pub fn new(engine: E, socket: impl Into<Socket>) -> Self {
         let socket = socket.into();
-        if let Err(error) = socket.tcp().set_nodelay(true) {
+        if let Some(Err(error)) = socket.tcp().map(|tcp| tcp.set_nodelay(true)) {
             log::debug!("no TCP_NODELAY: {error}");
         }
         Self { engine, socket, timer: Timer::new(), quick: QUICK_READS, received: 0, sent: 0 }
@@ -104,7 +105,7 @@ impl<E: Engine> Leg<E> {
         if self.quick > 0 {
             self.quick -= 1;
             // Only a hint: where the system has no such option the handshake is slower, not wrong.
-            let _ = self.socket.tcp().quickack();
+            let _ = self.socket.tcp().map(TcpStream::quickack);
         }
         self.received += count as u64;
         self.engine.handle_received(count, Instant::now());

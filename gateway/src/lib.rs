@@ -12,6 +12,7 @@ pub mod front;
 pub mod fuzzing;
 pub mod http;
 pub mod inventory;
+mod jump;
 pub mod leg;
 pub mod nodes;
 pub mod people;

@@ -40,14 +40,14 @@ fn end_of_input_leaves_the_output_open() {
 }
 
 #[test]
-fn both_doors_lead_to_the_same_node() {
+fn all_ways_lead_to_the_same_node() {
     let scene = Scene::start();
-    for way in [Way::Direct, Way::Connect] {
+    for way in Way::ALL {
         let route = scene.route_by(way);
         let said = run(route.ssh::<&str>(&[]).arg("echo $SSH_CONNECTION; exit 4"));
         assert!(said.assert_code(4).out().contains("127.0.0.1"), "{way:?}: {said:?}");
     }
-    assert_eq!(scene.sshd.accepted(), 2);
+    assert_eq!(scene.sshd.accepted(), 4);
 }
 
 #[test]

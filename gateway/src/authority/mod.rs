@@ -91,7 +91,7 @@ enum Message {
     SignPair(Box<BotOrder>, Reply<Result<SignedPair, AuthorityError>>),
     SignHost(Box<HostOrder>, Reply<Result<(IssuedCertificate, AuditEntry), AuthorityError>>),
     NodeCredential(Box<NodeCredentialOrder>, Reply<Result<NodeLegCredential, AuthorityError>>),
-    HostKeys(Option<NodeName>, Reply<Result<HostKeys, AuthorityError>>),
+    HostKeys(Option<mezite_api::Host>, Reply<Result<HostKeys, AuthorityError>>),
     ServerCertificate(Reply<Result<ServerCertificate, AuthorityError>>),
     Trusted(CaKind, Reply<Arc<TrustedSet>>),
 }
@@ -163,7 +163,7 @@ impl Authority {
 
     /// What the gateway shows to SSH clients as its host keys, most preferred first. `node`: the node that the way in
     /// names, so that the certificate is valid for this name too; it need not exist.
-    pub async fn host_keys(&self, node: Option<NodeName>) -> Result<HostKeys, AuthorityError> {
+    pub async fn host_keys(&self, node: Option<mezite_api::Host>) -> Result<HostKeys, AuthorityError> {
         self.addr.ask(|reply| Message::HostKeys(node, reply), ASK_TIME).await?
     }
 
@@ -298,8 +298,8 @@ impl Actor for Signer {
             }
             Message::NodeCredential(order, reply) => reply.answer(self.node_credential(&order)),
             Message::HostKeys(node, reply) => {
-                let node = node.as_ref().map(NodeName::as_str);
-                let keys = self.host.keys(&self.keys.host, node, SystemTime::now());
+                let node = node.map(|node| node.to_string());
+                let keys = self.host.keys(&self.keys.host, node.as_deref(), SystemTime::now());
                 reply.answer(keys.map_err(AuthorityError::HostKey));
             }
             Message::ServerCertificate(reply) => {

@@ -257,7 +257,7 @@ fn the_gateway_shows_a_certificate_for_its_names_and_the_node() {
     let scene = Scene::new();
     let authority = scene.start().unwrap();
     let trusted = run(authority.trusted(CaKind::Host)).unwrap();
-    let node = Some(NodeName::parse("db-1").unwrap());
+    let node = Some(mezite_api::Host::parse("db-1").unwrap());
     let keys = run(authority.host_keys(node.clone())).unwrap();
     let blob = keys[0].public_blob().to_vec();
     for name in ["gateway.example", "127.0.0.1", "DB-1"] {
@@ -265,6 +265,11 @@ fn the_gateway_shows_a_certificate_for_its_names_and_the_node() {
     }
     assert!(verify_host_certificate(&blob, &trusted, SystemTime::now(), "db-2").is_err());
     assert_eq!(run(authority.host_keys(node)).unwrap()[0].public_blob(), blob);
+    for other in ["0c6b1f5e-0000-4000-8000-000000000000", "10.0.0.7", "fd00::7"] {
+        let host = Some(mezite_api::Host::parse(other).unwrap());
+        let keys = run(authority.host_keys(host)).unwrap();
+        verify_host_certificate(keys[0].public_blob(), &trusted, SystemTime::now(), other).unwrap();
+    }
     let own = run(authority.host_keys(None)).unwrap();
     assert!(verify_host_certificate(own[0].public_blob(), &trusted, SystemTime::now(), "db-1").is_err());
 }

@@ -6,26 +6,20 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use futures_util::FutureExt as _;
-use futures_util::future::{BoxFuture, Either};
-use mezite_access::{MfaMode, Permits};
+use futures_util::future::Either;
+use mezite_access::Permits;
 use mezite_api::{Login, NodeRef, SshName, UserName, escape};
 use mezite_ca::{CaKind, CertificateRefusal, UserCertificate, Verified, verify_user_certificate};
-use mezite_ssh::hostkey::{self, KeyPair};
+use mezite_ssh::hostkey;
 use mezite_ssh::server::{Event, Method, ProvenKey, Request, Server};
 use mezite_store::AuditEntry;
-use zeroize::Zeroizing;
 
-use super::{Origin, Services, Way, events, is_goodbye};
-use crate::authority::{NodeCa, NodeCredentialOrder};
-use crate::dialer::{Dial, DialError, Dialled};
+use super::visitor::Visitor;
+use super::{Origin, Services, code, events, is_goodbye};
+use crate::dialer::Dialled;
 use crate::inventory::{AccessRequest, Grant, Holding, Refusal, Serial, Shown, Subject};
 use crate::leg::{Leg, LegError};
-use crate::people::{CodeRefusal, SecondFactor};
 use crate::race::race;
-
-/// How often a client may come as far as the code, or have it asked for.
-const MAX_QUESTIONS: u32 = 12;
 
 /// A client that is in.
 pub(crate) struct Entered {
@@ -48,16 +42,24 @@ impl Entered {
             user: self.grant.user.name.clone(),
             user_id: self.grant.user.id,
             instance: self.asked.subject.bot.map(|shown| shown.instance),
-            login: self.grant.login.clone(),
-            node: self.grant.node.id(),
+            login: Some(self.grant.login.clone()),
+            node: Some(self.grant.node.id()),
             source: origin.source.ip(),
             sessions: Vec::new(),
         }
     }
 }
 
+/// A client that has proved who it is.
+pub(crate) enum Admitted {
+    /// It is on its way to a node, which has let us in.
+    Node(Box<Entered>),
+    /// It names no node: its channels will.
+    Jump(Box<Visitor>),
+}
+
 /// What becomes of one request.
-enum Judgement {
+pub(super) enum Judgement {
     /// The key would do.
     Confirm,
     /// No, with a line for the person where there is one.
@@ -67,30 +69,30 @@ enum Judgement {
     /// What is the code?
     Ask(String),
     /// Come in.
-    Enter(Box<Entered>),
+    Enter(Admitted),
 }
 
 /// What was decided about a proven certificate. Nothing of it is read again from what the client says later.
-struct Decided {
-    asked: AccessRequest,
-    grant: Grant,
-    certificate: Verified<UserCertificate>,
+pub(super) struct Decided {
+    pub(super) asked: AccessRequest,
+    pub(super) grant: Grant,
+    pub(super) certificate: Verified<UserCertificate>,
 }
 
 /// The authentication of one client.
 pub(crate) struct Authentication<'a> {
-    services: &'a Services,
-    origin: Origin,
+    pub(super) services: &'a Services,
+    pub(super) origin: Origin,
     /// The person has been told why; once is enough.
     told: bool,
     /// The client has asked for something.
     asked: bool,
     /// A refusal is in the audit already.
-    audited: bool,
+    pub(super) audited: bool,
     /// What waits for a code.
-    half: Option<Box<Decided>>,
+    pub(super) half: Option<Box<Decided>>,
     /// How often a code was asked for.
-    questions: u32,
+    pub(super) questions: u32,
 }
 
 impl<'a> Authentication<'a> {
@@ -99,7 +101,7 @@ impl<'a> Authentication<'a> {
     }
 
     /// Answers requests until one is granted. The caller then lets the client in.
-    pub(crate) async fn run(&mut self, leg: &mut Leg<Server>) -> Result<Box<Entered>, LegError> {
+    pub(crate) async fn run(&mut self, leg: &mut Leg<Server>) -> Result<Admitted, LegError> {
         loop {
             let request = leg.until(|engine| match engine.poll_event()? {
                 Some(Event::Authenticate(request)) => Ok(Some(request)),
@@ -113,7 +115,7 @@ impl<'a> Authentication<'a> {
             };
             match judgement {
                 Judgement::Confirm => leg.engine.confirm_key(),
-                Judgement::Enter(entered) => return Ok(entered),
+                Judgement::Enter(admitted) => return Ok(admitted),
                 Judgement::Half(decided) => {
                     self.half = Some(decided);
                     leg.engine.refuse(true);
@@ -184,7 +186,7 @@ impl<'a> Authentication<'a> {
         )
     }
 
-    async fn audit(&mut self, event: AuditEntry) {
+    pub(super) async fn audit(&mut self, event: AuditEntry) {
         self.audited = true;
         self.services.shared.auditor.record_refusal(event).await;
     }
@@ -220,13 +222,20 @@ impl<'a> Authentication<'a> {
         let Ok(user) = UserName::parse(&certificate.user) else {
             return Judgement::Refuse(self.certificate_refused(&CertificateRefusal::Identity).await);
         };
-        let (login, node) = match self.destination(&request.user) {
+        let destination = match self.destination(&request.user) {
             Ok(destination) => destination,
             Err(line) => {
                 let event = events::refused("access.refuse", &self.origin, "name");
                 self.audit(event.with("actor", user.as_str()).with("name", escape(&request.user))).await;
                 return Judgement::Refuse(Some(line));
             }
+        };
+        let Some((login, node)) = destination else {
+            let visitor = self.visit(user, certificate).await;
+            return visitor.map_or_else(
+                |line| Judgement::Refuse(Some(line)),
+                |visitor| Judgement::Enter(Admitted::Jump(Box::new(visitor))),
+            );
         };
         let decided = match self.decide(user, login, node, certificate).await {
             Ok(decided) => Box::new(decided),
@@ -235,7 +244,7 @@ impl<'a> Authentication<'a> {
         match self.code_is_due(&decided) {
             Ok(false) => Box::pin(self.entering(*decided)).await,
             // Each is a question that will be asked.
-            Ok(true) if self.questions < MAX_QUESTIONS => {
+            Ok(true) if self.questions < code::MAX_QUESTIONS => {
                 self.questions += 1;
                 Judgement::Half(decided)
             }
@@ -248,71 +257,35 @@ impl<'a> Authentication<'a> {
         }
     }
 
-    async fn entering(&mut self, decided: Decided) -> Judgement {
+    pub(super) async fn entering(&mut self, decided: Decided) -> Judgement {
         match self.open(decided).await {
-            Ok(entered) => Judgement::Enter(Box::new(entered)),
+            Ok(entered) => Judgement::Enter(Admitted::Node(Box::new(entered))),
             Err(line) => Judgement::Refuse(Some(line)),
         }
     }
 
-    /// Whether the roles ask for a code and none that was given before holds.
-    fn code_is_due(&self, decided: &Decided) -> Result<bool, CodeRefusal> {
-        let permits = &decided.grant.permits;
-        if permits.session_mfa == MfaMode::No {
-            return Ok(false);
-        }
-        self.second_factor(decided).is_due(self.services, permits.mfa_grace)
-    }
-
-    fn second_factor<'d>(&self, decided: &'d Decided) -> SecondFactor<'d> {
-        SecondFactor {
-            user: &decided.grant.user,
-            source: self.origin.source.ip(),
-            key: decided.certificate.key.fingerprint(),
-        }
-    }
-
-    fn question(&mut self) -> Judgement {
-        let Some(decided) = self.half.as_ref().filter(|_| self.questions < MAX_QUESTIONS) else {
-            return Judgement::Refuse(None);
-        };
-        self.questions += 1;
-        let (login, node) = (&decided.grant.login, &decided.grant.node.spec.hostname);
-        Judgement::Ask(format!("mezite: the code of your authenticator app, for {login} on {node}"))
-    }
-
-    /// The answer to the question for the code.
-    async fn code_given(&mut self, decided: Box<Decided>, answers: &[Zeroizing<String>]) -> Judgement {
-        let code = answers.first().map_or("", |answer| answer.trim());
-        let taken = self.second_factor(&decided).take(self.services, code).await;
-        match taken {
-            Ok(()) => Box::pin(self.entering(*decided)).await,
-            Err(refusal) => {
-                self.audited = true;
-                if refusal != CodeRefusal::Wrong {
-                    let event = events::refused("auth.fail", &self.origin, refusal.reason());
-                    let event = events::about_grant(event, &decided.grant);
-                    self.services.refusals.note(self.origin.source.ip(), event);
-                }
-                self.half = Some(decided);
-                Judgement::Refuse(Some(refusal.line()))
-            }
-        }
-    }
-
-    /// Which login on which node the user name and the way in ask for.
-    fn destination(&self, name: &[u8]) -> Result<(Login, NodeRef), String> {
+    /// Which login on which node the user name and the way in ask for; nothing where they name no node.
+    fn destination(&self, name: &[u8]) -> Result<Option<(Login, NodeRef)>, String> {
         let bad = |error: &dyn std::fmt::Display| {
             format!("access refused: the user name {error}. Connect as LOGIN@NODE@GATEWAY")
         };
-        match (SshName::parse(name).map_err(|error| bad(&error.reason))?, &self.origin.way) {
-            (SshName::Target(target), Way::Direct) => Ok((target.login, target.node)),
-            (SshName::Login(login), Way::Connect(node)) => Ok((login, node.clone())),
-            (SshName::Login(_), Way::Direct) => Err(bad(&"names no node")),
-            (SshName::Target(_), Way::Connect(_)) => {
-                Err("access refused: the node is named twice. Connect as LOGIN when CONNECT names the node"
-                    .into())
-            }
+        match (SshName::parse(name).map_err(|error| bad(&error.reason))?, self.origin.way.node()) {
+            (SshName::Target(target), None) => Ok(Some((target.login, target.node))),
+            (SshName::Login(login), Some(node)) => Ok(Some((login, node.clone()))),
+            (SshName::Login(_), None) => Ok(None),
+            (SshName::Target(_), Some(_)) => Err("access refused: the node is named twice. \
+                 Connect as LOGIN when CONNECT or a jump names the node"
+                .into()),
+        }
+    }
+
+    /// Whom a certificate means, here and now.
+    pub(super) fn subject(&self, user: &UserName, certificate: &UserCertificate) -> Subject {
+        Subject {
+            user: user.clone(),
+            bot: shown(certificate),
+            source: self.origin.source.ip(),
+            valid_after: crate::authority::timestamp(certificate.valid_after),
         }
     }
 
@@ -324,12 +297,7 @@ impl<'a> Authentication<'a> {
         node: NodeRef,
         certificate: Verified<UserCertificate>,
     ) -> Result<Decided, String> {
-        let subject = Subject {
-            user: user.clone(),
-            bot: shown(&certificate),
-            source: self.origin.source.ip(),
-            valid_after: crate::authority::timestamp(certificate.valid_after),
-        };
+        let subject = self.subject(&user, &certificate);
         let asked = AccessRequest { subject, login: login.clone(), node: node.clone() };
         match self.admitted(&asked, &certificate).await {
             Ok(grant) => Ok(Decided { asked, grant, certificate }),
@@ -387,43 +355,6 @@ impl<'a> Authentication<'a> {
         }
         self.services.inventory.authorize(asked.clone()).await
     }
-
-    async fn dial(
-        &self,
-        grant: &Grant,
-        permits: &Permits,
-        certificate: &UserCertificate,
-    ) -> Result<Dialled, DialError> {
-        let authority = &self.services.shared.authority;
-        let host_ca = authority.trusted(CaKind::Host).await;
-        let host_ca = host_ca.map_err(|error| DialError::Credential(error.to_string()))?;
-        let order = NodeCredentialOrder {
-            ca: NodeCa::OpenSsh,
-            user: grant.user.name.clone(),
-            login: grant.login.clone(),
-            node: grant.node.spec.hostname.clone(),
-            connection: self.origin.id.to_string(),
-            permits: node_permits(permits, certificate),
-        };
-        let credentials = move |ca: CaKind| -> BoxFuture<'_, Result<KeyPair, String>> {
-            let ca = if ca == CaKind::User { NodeCa::User } else { NodeCa::OpenSsh };
-            let order = NodeCredentialOrder { ca, ..order.clone() };
-            async move {
-                let credential = authority.node_credential(order).await.map_err(|error| error.to_string())?;
-                let pair = KeyPair::new(credential.key().clone()).map_err(|error| error.to_string())?;
-                let blob = credential.certificate().blob().to_vec();
-                pair.with_certificate(blob).map_err(|error| error.to_string())
-            }
-            .boxed()
-        };
-        let dial = Dial {
-            node: &grant.node,
-            login: grant.login.as_str(),
-            user: grant.user.name.as_str(),
-            credentials: &credentials,
-        };
-        self.services.dialer.dial(&dial, host_ca).await
-    }
 }
 
 /// The word for what no client does that follows the protocol, asked or not.
@@ -455,17 +386,4 @@ pub(super) fn restricted(permits: &Permits, certificate: &UserCertificate) -> Pe
     permits.forward_agent &= certificate.permits.agent_forwarding;
     permits.x11_forwarding &= certificate.permits.x11_forwarding;
     permits
-}
-
-/// The extensions of the certificate for the node.
-fn node_permits(permits: &Permits, certificate: &UserCertificate) -> mezite_ca::Permits {
-    let forwards = permits.forwards_local() || permits.forwards_remote();
-    let certified = certificate.permits.port_forwarding || certificate.permits.listed_forwarding;
-    mezite_ca::Permits {
-        pty: permits.pty,
-        agent_forwarding: permits.forward_agent,
-        x11_forwarding: permits.x11_forwarding,
-        port_forwarding: forwards && certified,
-        listed_forwarding: false,
-    }
 }

@@ -23,11 +23,37 @@ use crate::relay::{End, Exit, Notice, Session, Side, Start, Starting};
 const MAX_COMMAND: usize = 64 * 1024;
 
 fn of_connection(kind: &str, origin: &Origin, outcome: &str) -> AuditEntry {
-    AuditEntry::new(kind)
+    let event = AuditEntry::new(kind)
         .with("conn", origin.id.to_string())
         .with("source", origin.source.to_string())
         .with("way", origin.way.name())
-        .with("outcome", outcome)
+        .with("outcome", outcome);
+    match origin.via {
+        Some(outer) => event.with("via", outer.to_string()),
+        None => event,
+    }
+}
+
+/// A client may ask for ways to nodes.
+pub(super) fn jump_opening(origin: &Origin, user: &UserName, certificate: &UserCertificate) -> AuditEntry {
+    of_connection("jump.open", origin, "ok")
+        .with("actor", user.as_str())
+        .with("serial", certificate.serial)
+        .with("key", certificate.key.fingerprint())
+}
+
+/// It asked for something else.
+pub(super) fn jump_refused(origin: &Origin, user: &UserName, what: &str) -> AuditEntry {
+    of_connection("request.refuse", origin, "refused").with("actor", user.as_str()).with("request", what)
+}
+
+/// It is gone.
+pub(super) fn jump_closed(origin: &Origin, user: &UserName, reason: &str, bytes: (u64, u64)) -> AuditEntry {
+    of_connection("jump.close", origin, "ok")
+        .with("actor", user.as_str())
+        .with("reason", reason)
+        .with("bytes_in", bytes.0)
+        .with("bytes_out", bytes.1)
 }
 
 /// A client was refused before anything was decided about it.

@@ -47,20 +47,28 @@ impl Connections {
         LiveConnection { id, connections: self.clone(), cut }
     }
 
-    /// Connections of a user.
+    /// Connections of a user to nodes.
     pub fn of_user(&self, user: &UserName) -> usize {
-        self.with(|all| all.values().filter(|entry| entry.holding.user == *user).count())
+        let theirs = |entry: &&Entry| entry.holding.node.is_some() && entry.holding.user == *user;
+        self.with(|all| all.values().filter(theirs).count())
     }
 
-    /// Connections, and sessions on them.
+    /// Connections to nodes, and sessions on them.
     pub fn count(&self) -> (u64, u64) {
         let sessions = |entry: &Entry| entry.holding.sessions.len() as u64;
-        self.with(|all| (all.len() as u64, all.values().map(sessions).sum()))
+        let to_node = |entry: &&Entry| entry.holding.node.is_some();
+        self.with(|all| {
+            let connections = all.values().filter(to_node).count() as u64;
+            (connections, all.values().map(sessions).sum())
+        })
     }
 
-    /// What each of them is held by.
+    /// What each of them is held by; those that others are inside of come last, as they are to be cut.
     pub(super) fn holdings(&self) -> Vec<(Uuid, Holding)> {
-        self.with(|all| all.iter().map(|(id, entry)| (*id, entry.holding.clone())).collect())
+        let mut all: Vec<_> =
+            self.with(|all| all.iter().map(|(id, entry)| (*id, entry.holding.clone())).collect());
+        all.sort_by_key(|(_, holding)| holding.node.is_none());
+        all
     }
 
     /// Cuts one of them, if it still lives.
@@ -71,7 +79,9 @@ impl Connections {
     /// Cuts all of them, with a word for the audit and a line for the people.
     pub fn cut_all(&self, reason: &'static str, line: &str) {
         let cut = Cut { reason, line: line.to_owned() };
-        self.with(|all| all.values_mut().for_each(|entry| entry.cut(cut.clone())));
+        for (id, _) in self.holdings() {
+            self.cut(id, cut.clone());
+        }
     }
 }
 

@@ -1,12 +1,15 @@
 //! The life of one connection, in order: authentication, decision, node leg, relay.
 
 mod authentication;
+mod code;
 mod events;
 mod gate;
 mod live;
 mod locks;
+mod node_leg;
 mod refusals;
 mod seen;
+mod visitor;
 
 pub use live::{Connections, LiveConnection};
 pub use locks::{LOCKS, enforce as enforce_locks};
@@ -34,7 +37,7 @@ use crate::recorder::Recorder;
 use crate::relay::{Ended, Relay, Terms};
 use crate::shared::Shared;
 use crate::socket::Socket;
-use authentication::{Authentication, Entered};
+use authentication::{Admitted, Authentication, Entered};
 use gate::{ConnectionGate, Holder};
 use seen::Sight;
 
@@ -67,6 +70,10 @@ pub enum Way {
     Direct,
     /// `CONNECT` names the node; the user name is the login.
     Connect(NodeRef),
+    /// In a `direct-tcpip` channel to the node, of a connection that leads to none (`ssh -J`).
+    Jump(NodeRef),
+    /// Behind the subsystem `proxy:NODE:PORT` of such a connection.
+    Proxy(NodeRef),
 }
 
 impl Way {
@@ -75,6 +82,16 @@ impl Way {
         match self {
             Self::Direct => "direct",
             Self::Connect(_) => "connect",
+            Self::Jump(_) => "jump",
+            Self::Proxy(_) => "proxy",
+        }
+    }
+
+    /// The node, where the way names it.
+    fn node(&self) -> Option<&NodeRef> {
+        match self {
+            Self::Direct => None,
+            Self::Connect(node) | Self::Jump(node) | Self::Proxy(node) => Some(node),
         }
     }
 }
@@ -89,6 +106,8 @@ pub struct Arrival {
     pub source: SocketAddr,
     /// How it has come in.
     pub way: Way,
+    /// The connection that it is inside of, where it is.
+    pub via: Option<Uuid>,
     /// Its place among those that have not authenticated.
     pub ticket: Ticket,
     /// When it was accepted: the deadlines count from then.
@@ -104,6 +123,8 @@ pub(crate) struct Origin {
     pub(crate) source: SocketAddr,
     /// How it has come in.
     pub(crate) way: Way,
+    /// The connection that it is inside of, where it is.
+    pub(crate) via: Option<Uuid>,
 }
 
 impl Origin {
@@ -118,30 +139,29 @@ impl Origin {
 impl Services {
     /// Serves one client until its connection is over.
     pub async fn serve(self: Arc<Self>, arrival: Arrival) {
-        let origin = Origin { id: Uuid::new_v4(), source: arrival.source, way: arrival.way.clone() };
-        let node = match &arrival.way {
-            Way::Direct => None,
-            Way::Connect(node) => mezite_api::NodeName::parse(&node.host.to_string()).ok(),
-        };
+        let Arrival { socket, read, source, way, via, ticket, accepted } = arrival;
+        let origin = Origin { id: Uuid::new_v4(), source, way, via };
+        let node = origin.way.node().map(|node| node.host.clone());
         let host_keys = match self.shared.authority.host_keys(node).await {
             Ok(keys) => keys,
             Err(error) => return log::error!(error:%; "no host key for a connection"),
         };
         let config = server::Config { host_keys, limits: self.limits.clone() };
-        let mut engine = Server::new(config, arrival.accepted);
+        let mut engine = Server::new(config, accepted);
         let space = engine.receive_space();
-        let count = arrival.read.len().min(space.len());
-        space[..count].copy_from_slice(&arrival.read[..count]);
+        let count = read.len().min(space.len());
+        space[..count].copy_from_slice(&read[..count]);
         engine.handle_received(count, Instant::now());
-        let mut leg = Leg::new(engine, arrival.socket);
+        let mut leg = Leg::new(engine, socket);
         let mut authentication = Authentication::new(&self, origin.clone());
-        let cut = arrival.ticket.cut().wait();
+        let cut = ticket.cut().wait();
         // Boxed: what authentication needs is given back before the long life of the relay begins.
         let entering = Box::pin(race(authentication.run(&mut leg), cut));
         let Either::Left(entered) = entering.await else { return };
-        drop(arrival.ticket);
+        let startups = ticket.give_back();
         match entered {
-            Ok(entered) => Box::pin(self.clone().relay(leg, origin, *entered)).await,
+            Ok(Admitted::Node(entered)) => Box::pin(self.clone().relay(leg, origin, *entered)).await,
+            Ok(Admitted::Jump(visitor)) => Box::pin(self.clone().jump(leg, origin, *visitor, startups)).await,
             Err(error) => authentication.failed(&error),
         }
     }

@@ -83,7 +83,16 @@ async fn admit(services: Arc<Services>, startups: Startups, socket: TcpStream, p
         Either::Left(Err(_)) | Either::Right(()) => return,
     };
     let Sniffed { way, read, source } = sniffed;
-    Box::pin(services.serve(Arrival { socket: socket.into(), read, source, way, ticket, accepted })).await;
+    Box::pin(services.serve(Arrival {
+        socket: socket.into(),
+        read,
+        source,
+        way,
+        via: None,
+        ticket,
+        accepted,
+    }))
+    .await;
 }
 
 /// Reads what comes before SSH: a PROXY header from listed peers, then perhaps a `CONNECT` request.

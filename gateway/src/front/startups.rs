@@ -82,6 +82,11 @@ impl Waiting {
 }
 
 impl Ticket {
+    /// Gives the place back: the client has authenticated.
+    pub fn give_back(self) -> Startups {
+        self.startups.clone()
+    }
+
     /// Set when the place was given to another connection: this one must end.
     pub fn cut(&self) -> &Latch {
         &self.cut

@@ -42,7 +42,7 @@ async fn admit(services: Arc<Services>, startups: Startups, tunnel: Tunnel) {
         Either::Left(Err(_)) | Either::Right(()) => return,
     };
     let (socket, way) = (stream.into(), Way::Connect(node));
-    Box::pin(services.serve(Arrival { socket, read, source, way, ticket, accepted })).await;
+    Box::pin(services.serve(Arrival { socket, read, source, way, via: None, ticket, accepted })).await;
 }
 
 /// Reads the rest of the request and answers it; what is left of `read` belongs to SSH.

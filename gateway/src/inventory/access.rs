@@ -44,10 +44,10 @@ pub struct Holding {
     pub user_id: Uuid,
     /// Where that is a bot: by which instance.
     pub instance: Option<Uuid>,
-    /// As which local account.
-    pub login: Login,
-    /// On which node.
-    pub node: Uuid,
+    /// As which local account, where it leads to a node.
+    pub login: Option<Login>,
+    /// On which node, where it leads to one.
+    pub node: Option<Uuid>,
     /// From where.
     pub source: IpAddr,
     /// The sessions that run on it.

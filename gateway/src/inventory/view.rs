@@ -173,8 +173,8 @@ impl View<'_> {
         let user = self.memory.user(&held.user).map(|entry| &*entry.user);
         self.check_locks(|target| match target {
             LockTarget::User(name) => *name == held.user,
-            LockTarget::Login(login) => *login == held.login,
-            LockTarget::Node(node) => *node == held.node,
+            LockTarget::Login(login) => held.login.as_ref() == Some(login),
+            LockTarget::Node(node) => held.node == Some(*node),
             LockTarget::Bot(name) => held.instance.is_some() && *name == held.user,
             LockTarget::Instance(instance) => held.instance == Some(*instance),
             LockTarget::Session(session) => held.sessions.contains(session),

@@ -122,6 +122,11 @@ pub fn open_failure(recipient: u32, reason: u32, text: &str) -> Vec<u8> {
     message
 }
 
+/// `SSH_MSG_CHANNEL_SUCCESS`
+pub fn channel_success(recipient: u32) -> Vec<u8> {
+    bare(msg::CHANNEL_SUCCESS, recipient)
+}
+
 /// `SSH_MSG_CHANNEL_FAILURE`
 pub fn channel_failure(recipient: u32) -> Vec<u8> {
     let mut message = vec![msg::CHANNEL_FAILURE];

@@ -5,7 +5,7 @@
 
 mod channel;
 mod gate;
-mod message;
+pub(crate) mod message;
 mod replies;
 mod requests;
 mod session;
@@ -29,7 +29,7 @@ use mezite_ssh::server::{self, Server};
 use mezite_ssh::wire::msg;
 
 use crate::leg::{Leg, LegError};
-pub use channel::Side;
+pub use channel::{Sender, Side};
 pub use table::Violation;
 #[cfg(not(fuzzing))]
 use table::{Hold, Table, Verdict};
