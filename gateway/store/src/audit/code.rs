@@ -11,6 +11,8 @@ const CODES: &[(&str, &str)] = &[
     ("access.refuse", "MEZ2001W"),
     ("connection.open", "MEZ2002I"),
     ("connection.close", "MEZ2003I"),
+    ("jump.open", "MEZ2004I"),
+    ("jump.close", "MEZ2005I"),
     ("session.start", "MEZ2101I"),
     ("session.end", "MEZ2102I"),
     ("session.join", "MEZ2103I"),
