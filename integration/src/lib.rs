@@ -2,9 +2,11 @@
 //! themes share beyond `mezite-fixtures` is here.
 
 // Test support: what cannot be set up must end the test, with the reason.
-#![allow(clippy::expect_used, clippy::missing_panics_doc)]
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::missing_panics_doc)]
 
+pub mod bot;
 pub mod hostile;
+pub mod person;
 
 use std::fs;
 use std::path::{Path, PathBuf};

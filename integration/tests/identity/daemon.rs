@@ -14,8 +14,8 @@ use mezite_identity::{
 };
 use rustix::process::Signal;
 
-use crate::bot::{BOT, Identity, add, add_bot, names, rotate};
 use crate::clock::{MovedClock, Watcher};
+use mezite_integration::bot::{BOT, Identity, add, add_bot, names, rotate};
 
 /// The settings of an identity whose daemon runs in the test itself.
 pub fn settings(identity: &Identity<'_>, token: Option<&str>) -> Settings {

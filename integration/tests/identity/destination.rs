@@ -14,8 +14,8 @@ use mezite_identity::{Daemon, Hook, Names, SystemClock};
 use rustix::process::{Signal, getpid, kill_process};
 use ssh_key::{Certificate, PrivateKey};
 
-use crate::bot::{BOT, Identity, add_bot, rotate};
 use crate::daemon::settings;
+use mezite_integration::bot::{BOT, Identity, add_bot, rotate};
 
 const STEP: &str = "MEZITE_TEST_STEP";
 
@@ -129,7 +129,7 @@ fn killed_at_each_step_of_a_renewal(names: &str, key_lifetime: u64) {
         assert!(stopped_at(usize::MAX, &identity, "", names, key_lifetime), "step {step}");
         assert_eq!(pair(&identity.folder), Some(true), "step {step}");
         assert_eq!(identity.record()["instance"], before["instance"]);
-        let folders = crate::bot::names(&identity.folder);
+        let folders = mezite_integration::bot::names(&identity.folder);
         let pairs = folders.iter().filter(|name| name.starts_with("gen-")).count();
         assert!(pairs <= 2, "step {step}: {folders:?}");
         if ended {

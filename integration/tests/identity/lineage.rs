@@ -8,8 +8,8 @@ use mezite_api::client::ClientError;
 use mezite_fixtures::{Role, Running, Scene, eventually, run};
 use uuid::Uuid;
 
-use crate::bot::{BOT, Identity, add, add_bot, rotate};
 use crate::holder::{Holder, assert_refused};
+use mezite_integration::bot::{BOT, Identity, add, add_bot, rotate};
 
 fn mismatches(scene: &Scene) -> usize {
     scene.mezctl.audit("bot.generation.mismatch").len()

@@ -3,7 +3,6 @@
 // What cannot be set up must end the test.
 #![allow(clippy::unwrap_used)]
 
-mod bot;
 mod clock;
 mod daemon;
 mod destination;

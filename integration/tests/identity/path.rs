@@ -8,7 +8,7 @@ use mezite_fixtures::{KeyType, Scene, SceneOptions, Trust, program, run};
 use mezite_integration::hostile::StolenKeys;
 use ssh_key::certificate::{Builder, CertType};
 
-use crate::bot::{BOT, Identity, add_bot, names};
+use mezite_integration::bot::{BOT, Identity, add_bot, names};
 
 #[test]
 fn a_bot_reaches_a_node_by_its_ssh_config() {

@@ -10,8 +10,8 @@ use mezite_fixtures::{
 };
 use uuid::Uuid;
 
-use crate::bot::{BOT, Identity, add, add_bot, rotate};
 use crate::holder::{Holder, client, problem};
+use mezite_integration::bot::{BOT, Identity, add, add_bot, rotate};
 
 #[test]
 fn hostile_073_a_token_is_used_once_however_many_try() {

@@ -12,8 +12,8 @@ use mezite_ca::{TlsCa, Token, TokenKind};
 use mezite_fixtures::{Finished, Scene, run};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-use crate::bot::{BOT, Identity, add_bot};
 use crate::holder::Holder;
+use mezite_integration::bot::{BOT, Identity, add_bot};
 
 /// A token as the gateway with this CA would print it.
 fn token_with_pin(ca: &TlsCa) -> String {

@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use signature::Signer as _;
 use ssh_key::{PrivateKey, Signature};
 
-use crate::person::Person;
+use mezite_integration::person::Person;
 
 /// A security key in software: it signs as PROTOCOL.u2f has it, with these flags.
 struct SecurityKey {

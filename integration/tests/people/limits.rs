@@ -4,7 +4,7 @@ use mezite_api::ProblemCode;
 use mezite_api::client::ClientError;
 use mezite_fixtures::{Scene, eventually};
 
-use crate::person::{PASSWORD, Person, asks, client, refused};
+use mezite_integration::person::{PASSWORD, Person, asks, client, refused};
 
 #[test]
 fn after_five_failures_a_user_has_to_wait() {

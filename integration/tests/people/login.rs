@@ -7,7 +7,7 @@ use mezite_api::ProblemCode;
 use mezite_fixtures::{Role, Scene, program, run};
 use uuid::Uuid;
 
-use crate::person::{PASSWORD, Person, add, asks, client, home, proxy, refused};
+use mezite_integration::person::{PASSWORD, Person, add, asks, client, home, proxy, refused};
 
 #[test]
 fn whatever_is_wrong_reads_the_same() {

@@ -6,7 +6,6 @@
 mod keys;
 mod limits;
 mod login;
-mod person;
 mod second_factor;
 mod secrets;
 mod setup;

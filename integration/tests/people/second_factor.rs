@@ -10,7 +10,7 @@ use mezite_fixtures::{Finished, Role, Scene, run};
 use mezite_integration::hostile::{Answer, HostileClient, any_key};
 use mezite_ssh::wire::{Writer as _, msg};
 
-use crate::person::Person;
+use mezite_integration::person::Person;
 
 /// A person whose role asks for a code with each connection.
 fn with_codes<'a>(scene: &'a Scene, options: &[&str]) -> Person<'a> {

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use mezite_fixtures::{GatewayOptions, Running, Scene, SceneOptions, eventually, run};
 
-use crate::person::{PASSWORD, Person, add, home, proxy};
+use mezite_integration::person::{PASSWORD, Person, add, home, proxy};
 
 #[test]
 fn hostile_074_what_people_prove_themselves_with_is_seen_by_nobody() {

@@ -7,7 +7,9 @@ use mezite_fixtures::{Scene, eventually, run};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::person::{App, PASSWORD, Person, add, client, home, proxy, refused, reset, secret, set_up};
+use mezite_integration::person::{
+    App, PASSWORD, Person, add, client, home, proxy, refused, reset, secret, set_up,
+};
 
 #[test]
 fn a_person_sets_up_logs_in_connects_and_logs_out() {
@@ -93,7 +95,7 @@ fn nothing_is_in_force_before_the_first_code() {
     let scene = Scene::start();
     let hand = Hand::new(&add(&scene, "bob"));
     let mut app = hand.begin(&scene, PASSWORD).unwrap();
-    let request = crate::person::asks("bob", PASSWORD, &app.code());
+    let request = mezite_integration::person::asks("bob", PASSWORD, &app.code());
     assert_eq!(refused(client(&scene).login(&request)).status, 401);
     let wrong = hand.confirm(&scene, &app.wrong()).unwrap_err();
     assert_eq!(wrong.code, ProblemCode::Unauthenticated);
@@ -106,10 +108,11 @@ fn nothing_is_in_force_before_the_first_code() {
     let mut again = hand.begin(&scene, PASSWORD).unwrap();
     assert_eq!(first.code(), again.code());
     hand.confirm(&scene, &first.shown()).unwrap();
-    client(&scene).login(&crate::person::asks("bob", PASSWORD, &first.code())).unwrap();
+    client(&scene).login(&mezite_integration::person::asks("bob", PASSWORD, &first.code())).unwrap();
     // Its code was used up by the set-up.
     assert_eq!(
-        refused(client(&scene).login(&crate::person::asks("bob", PASSWORD, &again.shown()))).status,
+        refused(client(&scene).login(&mezite_integration::person::asks("bob", PASSWORD, &again.shown())))
+            .status,
         401
     );
 }

@@ -1,6 +1,7 @@
 //! `msh proxy ssh`
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::process::ExitCode;
 use std::thread;
@@ -30,7 +31,7 @@ pub(crate) struct SshProxy {
     /// The cluster; there is one.
     #[arg(long)]
     cluster: Option<String>,
-    /// [LOGIN@]NODE:PORT, as %r@%h:%p is.
+    /// `[LOGIN@]NODE:PORT`, as %r@%h:%p is.
     target: String,
 }
 
@@ -70,14 +71,22 @@ impl SshProxy {
 
 /// Passes bytes on, where ssh has not asked for the connection itself.
 fn between(stream: &TcpStream) -> io::Result<()> {
-    let mut to_gateway = stream.try_clone()?;
+    let gateway = stream.try_clone()?;
+    let stdin = File::from(rustix::io::dup(io::stdin())?);
     thread::spawn(move || {
-        let _ = io::copy(&mut io::stdin().lock(), &mut to_gateway);
-        let _ = to_gateway.shutdown(Shutdown::Write);
+        let _ = pass_on(&stdin, &gateway);
+        let _ = gateway.shutdown(Shutdown::Write);
     });
-    let mut from_gateway = stream;
-    // Unbuffered: stdout of the standard library waits for lines.
-    let mut stdout = std::fs::File::from(rustix::io::dup(io::stdout())?);
-    io::copy(&mut from_gateway, &mut stdout)?;
-    Ok(())
+    pass_on(stream, &File::from(rustix::io::dup(io::stdout())?))
+}
+
+/// Each piece as it comes: `io::copy` would let the kernel hold back what looks like a part of more.
+fn pass_on(mut from: impl Read, mut to: impl Write) -> io::Result<()> {
+    let mut piece = vec![0; 64 << 10];
+    loop {
+        match from.read(&mut piece)? {
+            0 => return Ok(()),
+            count => to.write_all(piece.get(..count).unwrap_or_default())?,
+        }
+    }
 }

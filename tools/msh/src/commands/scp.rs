@@ -39,7 +39,7 @@ pub(crate) struct Scp {
     /// At most so many Kbit/s
     #[arg(short = 'l', value_name = "KBITS")]
     limit: Option<u64>,
-    /// Sources, and where to: local paths, or [LOGIN@]NODE:PATH of one node
+    /// Sources, and where to: local paths, or `[LOGIN@]NODE:PATH` of one node
     #[arg(required = true, num_args = 2.., value_name = "PATH")]
     paths: Vec<String>,
 }
@@ -55,7 +55,7 @@ pub(crate) struct Sftp {
     /// Copy folders
     #[arg(short = 'r')]
     recursive: bool,
-    /// [LOGIN@]NODE
+    /// `[LOGIN@]NODE`
     destination: String,
 }
 

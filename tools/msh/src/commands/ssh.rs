@@ -27,7 +27,7 @@ pub(crate) struct Ssh {
     cert: Option<PathBuf>,
     #[command(flatten)]
     options: Options,
-    /// [LOGIN@]NODE
+    /// `[LOGIN@]NODE`
     destination: String,
     /// The command, as ssh takes it.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
@@ -39,7 +39,7 @@ pub(crate) struct Ssh {
 #[command(next_help_heading = "Options of ssh")]
 #[expect(clippy::struct_excessive_bools, reason = "flags of ssh")]
 struct Options {
-    /// Forward a local port: [bind:]port:host:port
+    /// Forward a local port: `[bind:]port:host:port`
     #[arg(short = 'L', value_name = "SPEC")]
     local: Vec<OsString>,
     /// Forward a remote port

@@ -32,11 +32,14 @@ pub fn rotate(scene: &Scene) -> String {
 
 /// One destination of `mezd identity`.
 pub struct Identity<'a> {
+    /// Where the gateway is.
     pub scene: &'a Scene,
+    /// The destination.
     pub folder: PathBuf,
 }
 
 impl<'a> Identity<'a> {
+    /// One that is still empty.
     pub fn new(scene: &'a Scene, name: &str) -> Self {
         Self { scene, folder: scene.scratch.join(name) }
     }
@@ -82,10 +85,12 @@ impl<'a> Identity<'a> {
         serde_json::from_slice(&self.read("identity.json")).unwrap()
     }
 
+    /// The generation in `identity.json`.
     pub fn generation(&self) -> u64 {
         self.record()["generation"].as_u64().unwrap()
     }
 
+    /// The instance in `identity.json`.
     pub fn instance(&self) -> String {
         self.record()["instance"].as_str().unwrap().to_owned()
     }
@@ -100,6 +105,7 @@ impl<'a> Identity<'a> {
         });
     }
 
+    /// What is in one of its files.
     pub fn read(&self, name: &str) -> Vec<u8> {
         let path = self.folder.join(name);
         fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
@@ -114,6 +120,7 @@ impl<'a> Identity<'a> {
     }
 
     /// A copy of the whole destination, as a thief would make it.
+    #[must_use]
     pub fn stolen(&self, name: &str) -> Self {
         let copy = Self::new(self.scene, name);
         run(Command::new("cp").arg("-a").arg(&self.folder).arg(&copy.folder)).assert_ok();

@@ -28,6 +28,7 @@ pub struct App {
 }
 
 impl App {
+    /// With the secret in base 32, as the set-up shows it.
     pub fn new(secret: &str) -> Self {
         Self { secret: TotpSecret::from_base32(secret.trim()).unwrap(), last: 0 }
     }
@@ -64,10 +65,15 @@ impl App {
 
 /// One person.
 pub struct Person<'a> {
+    /// Where the gateway is.
     pub scene: &'a Scene,
+    /// The user name.
     pub name: String,
+    /// The home folder, with the password in a file.
     pub home: PathBuf,
+    /// Their `msh`.
     pub msh: Msh,
+    /// Their authenticator app.
     pub app: App,
 }
 
@@ -194,6 +200,7 @@ pub fn asks(name: &str, password: &str, code: &str) -> LoginRequest {
     }
 }
 
+/// A secret text.
 pub fn secret(text: &str) -> SecretText {
     Zeroizing::new(text.to_owned()).into()
 }

@@ -1,0 +1,6 @@
+//! `msh` on the way to nodes: the real gateway, the system's OpenSSH, a stock sshd.
+
+// What cannot be set up must end the test.
+#![allow(clippy::unwrap_used)]
+
+mod ssh;
