@@ -13,7 +13,15 @@ fn scene() -> Scene {
     let node = |name: &str, labels: &str| {
         let key = scene.mezctl.json(&["nodes", "get", "node1"])["spec"]["host_keys"][0].clone();
         let (key, labels) = (format!("--host-key={}", key.as_str().unwrap()), format!("--labels={labels}"));
-        scene.mezctl.ok(&["nodes", "add", &format!("--name={name}"), "--host=127.0.0.9", &labels, &key]);
+        scene.mezctl.ok(&[
+            "nodes",
+            "add",
+            "--openssh",
+            &format!("--name={name}"),
+            "--host=127.0.0.9",
+            &labels,
+            &key,
+        ]);
     };
     let long = "Ä".repeat(100);
     node("hidden", "env=secret");
@@ -81,7 +89,13 @@ fn a_session_is_played_to_whoever_has_the_rule() {
     let session = mezite_integration::recordings(&scene, 1)[0]["session"].as_str().unwrap().to_owned();
     let added = scene.mezctl.json(&["users", "add", "root", "--roles=auditor"]);
     let mut root = Person::with_token(&scene, "root", added["setup"]["token"].as_str().unwrap());
-    root.msh.run(&["ls"]).assert_code(3);
+    root.msh.run(&["ls"]).assert_code(4);
+    root.msh.run(&["ls", "--proxy", &crate::person::proxy(&scene)]).assert_code(4);
+    root.login(&["--ttl=1s"]).assert_ok();
+    mezite_fixtures::eventually("the end of the certificate", || {
+        let listed = root.msh.run(&["ls"]);
+        (listed.code == Some(3) && listed.err().contains("has expired")).then_some(())
+    });
     root.login(&[]).assert_ok();
     let played = root.msh.run(&["play", &session]).assert_ok().out();
     assert!(played.contains("to be seen"), "{played}");

@@ -10,6 +10,8 @@ use crate::access::{self, Access};
 
 /// The way to it. The gateway proves itself by the CA in the folder, else by the system's CAs.
 pub(crate) fn client(access: &Access) -> Result<Client, CommandError> {
+    // Says so where nobody has logged in, or the certificates have ended.
+    access.open()?;
     let folder = access.folder()?;
     let server = server(&folder)?;
     let files = IdentityFiles::at(&folder);

@@ -41,7 +41,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Proxy(proxy::Proxy),
     /// Show a recorded session.
-    Play(play::Play),
+    Play(play::PlaySession),
 }
 
 impl Command {

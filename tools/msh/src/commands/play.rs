@@ -10,14 +10,14 @@ use crate::api;
 
 /// Shows a recorded session, in its own time on a terminal and at once elsewhere. Roles must have a rule for it.
 #[derive(Debug, Args)]
-pub(crate) struct Play {
+pub(crate) struct PlaySession {
     #[command(flatten)]
     access: Access,
     #[command(flatten)]
     play: recording::Play,
 }
 
-impl Play {
+impl PlaySession {
     pub(super) fn run(self) -> Result<ExitCode, CommandError> {
         self.play.run(&api::client(&self.access)?)?;
         Ok(ExitCode::SUCCESS)
