@@ -1,5 +1,6 @@
 //! The decision: may this user be this login on this node, and with which permits.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use mezite_api::explain::TraceStep;
@@ -126,6 +127,30 @@ pub fn may_see(user: &UserFacts<'_>, labels: &Labels) -> bool {
             .roles
             .iter()
             .any(|role| role.allow_labels.matches(labels) && !role.logins_for(user).is_empty())
+}
+
+/// The logins that the user may be on a node with these labels, each with what would be permitted there.
+pub fn reach(user: &UserFacts<'_>, labels: &Labels) -> Vec<(Login, Permits)> {
+    let about = user.roles.iter().filter(|role| role.allow_labels.matches(labels));
+    let possible: BTreeSet<Login> = about.flat_map(|role| role.logins_for(user)).collect();
+    let allowed = possible.into_iter().filter_map(|login| match decide(user, &login, labels) {
+        Decision::Allow(permits) => Some((login, permits)),
+        Decision::Refuse(_) => None,
+    });
+    allowed.collect()
+}
+
+/// Which of a user's roles are about a node, and which deny it: all that a decision takes from labels. Nodes that are
+/// equal in this are decided upon alike.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Matches(Vec<(bool, bool)>);
+
+impl Matches {
+    /// Those of a node with these labels.
+    pub fn of(user: &UserFacts<'_>, labels: &Labels) -> Self {
+        let each = user.roles.iter();
+        Self(each.map(|role| (role.allow_labels.matches(labels), role.deny_labels.matches(labels))).collect())
+    }
 }
 
 impl CompiledRole {

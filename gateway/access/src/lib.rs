@@ -25,7 +25,7 @@ pub mod yaml;
 
 pub use built_in::{built_in_roles, is_built_in};
 pub use compiled::CompiledRole;
-pub use decision::{Decision, Refusal, UserFacts, decide, explain, may_see};
+pub use decision::{Decision, Matches, Refusal, UserFacts, decide, explain, may_see, reach};
 pub use document::{Role, RoleError};
 pub use forwarding::{Destination, Forwarding, OwnSshd};
 pub use glob::Glob;

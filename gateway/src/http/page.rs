@@ -1,10 +1,12 @@
-//! Pages of lists. A page ends with a cursor: the key of its last item, sealed for this list and this filter, so that pages
-//! neither repeat nor skip what is there from the first to the last, whatever is added or removed meanwhile.
+//! Pages of lists. A page ends with a cursor: the key to go on behind, encrypted for this list and this filter, so that pages
+//! neither repeat nor skip what is there from the first to the last, whatever is added or removed meanwhile. The key may be
+//! one that who asks may not see, so neither it nor its length can be read.
 
+use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
-use mezite_api::{Invalid, Problem};
+use mezite_api::{Invalid, Problem, ProblemCode};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -13,25 +15,40 @@ use super::response::Response;
 
 /// Most items of a page, and as many as there are where nothing is said.
 pub const PAGE_MAX: usize = 1000;
-/// Length of the seal before the key, in bytes.
-const SEAL: usize = 16;
+/// Keys are filled up to a multiple of so many bytes.
+const KEY_BLOCK: usize = 256;
 /// Longest cursor that is looked at.
 const CURSOR_MAX: usize = 2048;
 
-/// The secret that seals cursors, the same for every gateway of a cluster.
+/// The secret that encrypts cursors, the same for every gateway of a cluster.
 #[derive(Clone)]
 pub struct CursorKey([u8; 32]);
 
 impl CursorKey {
     /// Derived from a secret of the cluster.
     pub fn derive(secret: &[u8]) -> Self {
-        Self(blake3::derive_key("mezite 2026-11 list cursor", secret))
+        Self(blake3::derive_key("mezite 2026-11 encrypted list cursor", secret))
     }
 
-    fn seal(&self, list: &str, key: &[u8]) -> [u8; SEAL] {
-        let mut hasher = blake3::Hasher::new_keyed(&self.0);
-        hasher.update(&(list.len() as u64).to_be_bytes()).update(list.as_bytes()).update(key);
-        hasher.finalize().as_bytes().first_chunk().copied().unwrap_or_default()
+    /// Nonce and ciphertext of a key, good for this list; nothing where the system gives no random numbers.
+    fn seal(&self, list: &str, key: &str) -> Option<Vec<u8>> {
+        let mut text = key.as_bytes().to_vec();
+        text.resize((text.len() + 1).next_multiple_of(KEY_BLOCK), 0);
+        let nonce = self.cipher()?.seal_in_place_append_tag(Aad::from(list), &mut text).ok()?;
+        Some([nonce.as_ref().as_slice(), &text].concat())
+    }
+
+    fn open(&self, list: &str, sealed: &[u8]) -> Option<String> {
+        let (nonce, text) = sealed.split_first_chunk::<NONCE_LEN>()?;
+        let mut text = text.to_vec();
+        let nonce = Nonce::assume_unique_for_key(*nonce);
+        let key = self.cipher()?.open_in_place(nonce, Aad::from(list), &mut text).ok()?;
+        let end = key.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+        String::from_utf8(key.get(..end)?.to_vec()).ok()
+    }
+
+    fn cipher(&self) -> Option<RandomizedNonceKey> {
+        RandomizedNonceKey::new(&AES_256_GCM_SIV, &self.0).ok()
     }
 }
 
@@ -70,15 +87,11 @@ impl<'a> Paging<'a> {
         if cursor.len() > CURSOR_MAX {
             return None;
         }
-        let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
-        let (seal, key) = bytes.split_at_checked(SEAL)?;
-        let right = constant_time_eq(seal, &self.secret.seal(&self.list, key));
-        right.then(|| String::from_utf8(key.to_vec()).ok()).flatten()
+        self.secret.open(&self.list, &URL_SAFE_NO_PAD.decode(cursor).ok()?)
     }
 
-    fn cursor(&self, key: &str) -> String {
-        let seal = self.secret.seal(&self.list, key.as_bytes());
-        URL_SAFE_NO_PAD.encode([&seal, key.as_bytes()].concat())
+    fn cursor(&self, key: &str) -> Option<String> {
+        Some(URL_SAFE_NO_PAD.encode(self.secret.seal(&self.list, key)?))
     }
 
     /// The page of a list that is there whole; `key` gives each item's own place in its order.
@@ -95,10 +108,13 @@ impl<'a> Paging<'a> {
 
     /// A page, and the key to go on behind while there may be more.
     pub fn page<T: Serialize>(&self, items: &[T], next: Option<&str>) -> Response {
-        let next = next.map(|key| {
-            let joint = if self.list.contains('?') { '&' } else { '?' };
-            format!("{}{joint}limit={}&cursor={}", self.list, self.limit, self.cursor(key))
-        });
+        let Some(next) = next.map(|key| self.cursor(key)) else { return Response::json(200, &items) };
+        // Without it the list would look as if it had ended.
+        let Some(cursor) = next else {
+            return Problem::new(ProblemCode::Internal, "the next page cannot be named").into();
+        };
+        let joint = if self.list.contains('?') { '&' } else { '?' };
+        let next = Some(format!("{}{joint}limit={}&cursor={cursor}", self.list, self.limit));
         Response { next, ..Response::json(200, &items) }
     }
 }
@@ -116,14 +132,8 @@ fn list_of(request: &Request) -> String {
     if query.is_empty() { request.path.clone() } else { format!("{}?{query}", request.path) }
 }
 
-fn constant_time_eq(a: &[u8], b: &[u8]) -> bool {
-    a.len() == b.len() && a.iter().zip(b).fold(0, |different, (a, b)| different | (a ^ b)) == 0
-}
-
 #[cfg(test)]
 mod tests {
-    use mezite_api::ProblemCode;
-
     use super::*;
     use crate::http::caller::Caller;
     use crate::http::request::{Method, Query};
@@ -165,6 +175,20 @@ mod tests {
             }
         }
         assert_eq!(seen, ["a", "m", "prod", "prod-2", "prod.x", "z"]);
+    }
+
+    #[test]
+    fn a_cursor_tells_nobody_the_key_nor_its_length() {
+        let secret = CursorKey::derive(b"secret");
+        let request = request("/v1/reachable");
+        let paging = Paging::of(&request, &secret).unwrap();
+        let cursors = ["a", "a-hidden-node.example.com"].map(|key| paging.cursor(key).unwrap());
+        assert_eq!(cursors[0].len(), cursors[1].len());
+        for (cursor, key) in cursors.iter().zip(["a", "a-hidden-node.example.com"]) {
+            let bytes = URL_SAFE_NO_PAD.decode(cursor).unwrap();
+            assert!(!bytes.windows(6).any(|part| part == b"hidden"));
+            assert_eq!(paging.open(cursor).as_deref(), Some(key));
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::InventoryError;
 use super::access::{AccessRequest, Grant, Holding, Refusal, Subject};
 use super::memory::Memory;
+use super::reach::Reach;
 use super::view::View;
 
 /// What the actor understands.
@@ -22,6 +23,7 @@ pub(super) enum Message {
     Explain(UserName, Box<Target>, Reply<Result<Explanation, InventoryError>>),
     Issuance(UserName, Option<IpAddr>, Reply<Result<Issuance, Refusal>>),
     BotIssuance(UserName, IpAddr, Option<Uuid>, Reply<Result<(Arc<User>, Issuance), Refusal>>),
+    Reach(Subject, Reply<Result<Reach, Refusal>>),
     Permits(Subject, Resource, Verb, Reply<Result<bool, Refusal>>),
     Lost(Vec<(Uuid, Holding)>, Reply<Result<Vec<(Uuid, Refusal)>, InventoryError>>),
 }
@@ -91,6 +93,7 @@ impl Actor for Decider {
             Message::BotIssuance(bot, source, instance, reply) => {
                 reply.answer(self.decide(|view| view.bot_issuance(&bot, source, instance)));
             }
+            Message::Reach(subject, reply) => reply.answer(self.decide(|view| view.reach(&subject))),
             Message::Permits(subject, resource, verb, reply) => {
                 reply.answer(self.decide(|view| view.permits(&subject, resource, verb)));
             }

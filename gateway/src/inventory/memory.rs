@@ -139,6 +139,14 @@ impl Memory {
         self.users.get(name)
     }
 
+    /// The locks in force that can be read; [`lock`](Self::lock) refuses everybody where there is one that cannot.
+    pub(super) fn live_locks(&self, now: Timestamp) -> impl Iterator<Item = &Lock> {
+        self.locks.values().filter_map(move |entry| match entry {
+            LockEntry::Lock(lock) if lock.is_live(now) => Some(lock),
+            _ => None,
+        })
+    }
+
     /// A lock in force whose target `concerns` accepts. Refused when there is a lock that cannot be read.
     pub(super) fn lock(
         &self,

@@ -14,6 +14,7 @@ mod locks;
 mod memory;
 mod nodes;
 mod people;
+mod reach;
 mod record;
 mod roles;
 mod tokens;
@@ -42,6 +43,7 @@ pub use error::InventoryError;
 pub use joining::{Joining, Place};
 pub use locks::LockWatch;
 pub use people::{Begun, Factors, LastLogin, Person};
+pub use reach::{Filter, Reach, ReachPage};
 pub use tokens::{FoundToken, FreshToken, TokenPurpose, TokenRecord, TokenUse};
 
 /// How long a decision may take; it takes microseconds.

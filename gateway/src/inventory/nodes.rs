@@ -13,7 +13,7 @@ use super::index::{host_key, name_key, node_key};
 use super::{By as _, Inventory, InventoryError, Operator, index, record};
 
 /// How many nodes are read at once for a list.
-const PAGE: usize = 1024;
+pub(super) const PAGE: usize = 1024;
 
 impl Inventory {
     /// The one node that is named.
@@ -189,7 +189,10 @@ impl Inventory {
 /// Some nodes by name behind the name `last`: how many names there are, and each name with its node, where that can be
 /// read.
 #[expect(clippy::type_complexity, reason = "names with what they name, written out")]
-fn page_of_nodes(store: &Store, last: &str) -> Result<(usize, Vec<(String, Option<Node>)>), ReadError> {
+pub(super) fn page_of_nodes(
+    store: &Store,
+    last: &str,
+) -> Result<(usize, Vec<(String, Option<Node>)>), ReadError> {
     store.read(|snapshot| {
         let start = index::name_key_of(last);
         let end = index::names_end();
@@ -211,7 +214,7 @@ fn page_of_nodes(store: &Store, last: &str) -> Result<(usize, Vec<(String, Optio
     })
 }
 
-fn has_all(labels: &Labels, wanted: &Labels) -> bool {
+pub(super) fn has_all(labels: &Labels, wanted: &Labels) -> bool {
     wanted.iter().all(|(key, value)| labels.get(key) == Some(value))
 }
 

@@ -4,6 +4,7 @@ mod changes;
 mod decisions;
 mod faults;
 mod names;
+mod reach;
 
 use std::time::Duration;
 

@@ -1,5 +1,6 @@
 //! Deciding: what is known of one moment, asked in the order user, locks, node, roles.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use uuid::Uuid;
 use super::access::{AccessRequest, Grant, Holding, Refusal, Subject};
 use super::bots::instance_key;
 use super::memory::{Memory, UserEntry};
+use super::reach::Reach;
 use super::{InventoryError, index};
 
 /// Certificates are valid from a minute before they are made, and their times are whole seconds.
@@ -138,6 +140,20 @@ impl View<'_> {
         Ok(rules_allow(entry.facts()?.roles, resource, verb))
     }
 
+    pub(super) fn reach(&self, subject: &Subject) -> Result<Reach, Refusal> {
+        let entry = self.subject(subject)?;
+        let roles = entry.facts()?.roles.to_vec();
+        let (mut locked_logins, mut locked_nodes) = (HashSet::new(), HashSet::new());
+        for lock in self.memory.live_locks(Timestamp::now()) {
+            match &lock.target {
+                LockTarget::Login(login) => drop(locked_logins.insert(login.clone())),
+                LockTarget::Node(id) => drop(locked_nodes.insert(*id)),
+                _ => {}
+            }
+        }
+        Ok(Reach { user: Arc::clone(&entry.user), roles, locked_logins, locked_nodes })
+    }
+
     /// The user whom a certificate means.
     fn subject(&self, subject: &Subject) -> Result<&UserEntry, Refusal> {
         let entry = self.memory.user(&subject.user).ok_or(Refusal::UnknownUser)?;
@@ -241,7 +257,7 @@ fn one_to_see(mut found: Vec<Node>, user: &UserFacts<'_>) -> Result<Option<Node>
 }
 
 /// What roles ask for and this gateway cannot keep is refused, not ignored.
-fn within_reach(mut permits: Permits, kind: UserKind) -> Result<Permits, Refusal> {
+pub(super) fn within_reach(mut permits: Permits, kind: UserKind) -> Result<Permits, Refusal> {
     if permits.session_mfa != MfaMode::No && kind == UserKind::Bot {
         return Err(Refusal::Unsupported("a second factor (require_session_mfa) of a machine"));
     }

@@ -3,4 +3,5 @@
 // What cannot be set up must end the test.
 #![allow(clippy::unwrap_used)]
 
+mod ls;
 mod ssh;

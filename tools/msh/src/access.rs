@@ -80,7 +80,7 @@ impl Credentials {
         }
         let folder = certificate.parent().filter(|folder| !folder.as_os_str().is_empty());
         let folder = folder.unwrap_or(Path::new("."));
-        let (gateway, user) = about(folder)?;
+        let About { ssh: gateway, user, .. } = about(folder)?;
         let parsed = Certificate::from_openssh(&files::read(certificate, FILE_MAX)?);
         let parsed = parsed.map_err(|_| CommandError::usage("is no certificate").within(certificate))?;
         let end = i64::try_from(parsed.valid_before()).ok().and_then(|end| Timestamp::from_second(end).ok());
@@ -111,10 +111,20 @@ impl Credentials {
     }
 }
 
-/// Where SSH is served, and who it is, as the folder says.
-fn about(folder: &Path) -> Result<(String, UserName), CommandError> {
+/// What a folder says of itself.
+pub(crate) struct About {
+    /// Where the API is served.
+    pub(crate) server: String,
+    /// Where SSH is served.
+    ssh: String,
+    /// Who it is.
+    user: UserName,
+}
+
+/// Where the gateway is, and who it is for, as the folder says.
+pub(crate) fn about(folder: &Path) -> Result<About, CommandError> {
     if let Some(profile) = profile::read(folder)? {
-        return Ok((profile.ssh, profile.user));
+        return Ok(About { server: profile.server, ssh: profile.ssh, user: profile.user });
     }
     let path = folder.join(IDENTITY);
     if !path.exists() {
@@ -123,7 +133,7 @@ fn about(folder: &Path) -> Result<(String, UserName), CommandError> {
     }
     let record: Record = serde_json::from_str(&files::read(&path, FILE_MAX)?)
         .map_err(|error| CommandError::usage(error.to_string()).within(&path))?;
-    Ok((record.gateway, record.bot))
+    Ok(About { server: record.auth_server, ssh: record.gateway, user: record.bot })
 }
 
 /// The key of a certificate: beside it, or only its public half where an agent has it.

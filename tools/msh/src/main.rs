@@ -2,6 +2,7 @@
 
 mod access;
 mod agent;
+mod api;
 mod commands;
 mod gateway;
 mod openssh;

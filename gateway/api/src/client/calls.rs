@@ -26,7 +26,9 @@ use crate::ssh_config::SshConfig;
 use crate::status::Status;
 use crate::token::{TokenAdd, TokenInfo, TokenIssued};
 use crate::user::{UserAdd, UserUpdate};
-use crate::{AuditEvent, Labels, Lock, Node, NodeRef, RecordingInfo, RoleName, Target, User, UserName};
+use crate::{
+    AuditEvent, Labels, Lock, Node, NodeRef, Reachable, RecordingInfo, RoleName, Target, User, UserName,
+};
 
 /// Why a recording is fetched, which its audit event says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +59,12 @@ impl Client {
     pub fn nodes(&self, labels: &Labels) -> Result<Vec<Node>, ClientError> {
         let labels = (!labels.is_empty()).then_some(labels);
         self.list("/v1/nodes", &Query::none().with_some("labels", labels))
+    }
+
+    /// The nodes that whoever asks may log in to: those that have all these labels and hold this text.
+    pub fn reachable(&self, labels: &Labels, search: Option<&str>) -> Result<Vec<Reachable>, ClientError> {
+        let labels = (!labels.is_empty()).then_some(labels);
+        self.list("/v1/reachable", &Query::none().with_some("labels", labels).with_some("search", search))
     }
 
     /// One node by UUID, name or address.

@@ -10,6 +10,7 @@ mod locks;
 mod nodes;
 mod openapi;
 mod people;
+mod reachable;
 mod recordings;
 mod rights;
 mod roles;
@@ -43,6 +44,7 @@ pub fn application(services: &Arc<Services>) -> App {
     locks::add(&mut api);
     nodes::add(&mut api);
     people::add(&mut api);
+    reachable::add(&mut api);
     recordings::add(&mut api);
     roles::add(&mut api);
     ssh_config::add(&mut api);

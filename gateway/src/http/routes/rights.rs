@@ -51,6 +51,25 @@ pub(super) async fn identified(services: &Services, request: &Request) -> Result
     }
 }
 
+/// As decisions take who asks, where that is a user or a bot.
+pub(super) fn subject(request: &Request) -> Result<Subject, Problem> {
+    match &request.caller {
+        Caller::Operator(_) => Err(Problem::new(
+            ProblemCode::Forbidden,
+            "nobody has logged in at the socket, so there is nobody whose roles could reach a node",
+        )),
+        other => current(certified(other)?),
+    }
+}
+
+/// Why the user of a certificate is refused, with the event of it.
+pub(super) async fn refuse(services: &Services, refusal: &Refusal, request: &Request) -> Problem {
+    match certified(&request.caller) {
+        Ok(client) => shut_out(services, refusal, client, request).await,
+        Err(problem) => problem,
+    }
+}
+
 /// The holder of a client certificate who asks.
 pub(super) fn certified(caller: &Caller) -> Result<&Arc<TlsClient>, Problem> {
     match caller {

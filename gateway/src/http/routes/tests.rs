@@ -132,6 +132,14 @@ impl Answered {
 }
 
 #[test]
+fn at_the_socket_nobody_can_reach_anything() {
+    let scene = Scene::with_alice();
+    let refused = scene.get("/v1/reachable").expect(403);
+    assert!(refused.to_string().contains("nobody has logged in at the socket"), "{refused}");
+    assert_eq!(scene.get("/v1/reachable?cursor=x").expect(403)["code"], "forbidden");
+}
+
+#[test]
 fn exports_are_tagged_and_known_ones_are_not_sent_again() {
     let scene = Scene::new();
     for path in

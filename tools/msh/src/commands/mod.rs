@@ -3,6 +3,8 @@
 mod config;
 mod login;
 mod logout;
+mod ls;
+mod play;
 mod proxy;
 mod scp;
 mod setup;
@@ -25,6 +27,8 @@ pub(crate) enum Command {
     Logout(logout::Logout),
     /// Show who is logged in, and until when; exits with 1 when that is over.
     Status(status::Status),
+    /// List the nodes that you can reach.
+    Ls(ls::Ls),
     /// Run ssh on a node.
     Ssh(Box<ssh::Ssh>),
     /// Copy files from or to a node.
@@ -36,6 +40,8 @@ pub(crate) enum Command {
     /// Open ways to nodes for other programs.
     #[command(subcommand)]
     Proxy(proxy::Proxy),
+    /// Show a recorded session.
+    Play(play::PlaySession),
 }
 
 impl Command {
@@ -45,11 +51,13 @@ impl Command {
             Self::Login(login) => login.run(),
             Self::Logout(logout) => logout.run(),
             Self::Status(status) => status.run(),
+            Self::Ls(ls) => ls.run(),
             Self::Ssh(ssh) => Ok(ssh.run()),
             Self::Scp(scp) => scp.run(),
             Self::Sftp(sftp) => sftp.run(),
             Self::Config(config) => config.run(),
             Self::Proxy(proxy) => proxy.run(),
+            Self::Play(play) => play.run(),
         }
     }
 }
