@@ -3,5 +3,6 @@
 // What cannot be set up must end the test.
 #![allow(clippy::unwrap_used)]
 
+mod false_gateway;
 mod ls;
 mod ssh;

@@ -86,8 +86,8 @@ pub(crate) struct OpenSsh {
     /// Where sshd trusts another CA already, write the cluster's keys into that file
     #[arg(long)]
     merge_ca: bool,
-    /// Take everything out again, and remove the node's entry
-    #[arg(long, conflicts_with_all = ["address", "token", "name", "host_cert", "merge_ca", "probe_login"])]
+    /// Take everything out again, and remove the node's entry; what else is given says nothing then
+    #[arg(long)]
     remove: bool,
 }
 
