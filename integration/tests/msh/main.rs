@@ -4,5 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod false_gateway;
+mod hostile_names;
+mod hostile_node;
 mod ls;
 mod ssh;
