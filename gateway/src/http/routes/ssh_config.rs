@@ -61,7 +61,7 @@ fn block(shared: &Shared, user: Option<&UserName>, logins: &[Login]) -> String {
     format!(
         "# Mezite cluster {cluster}{whom}: ssh NODE.{cluster}\n\
          Host *.{cluster}\n\
-         {login}    ProxyCommand nc -X connect -x {host}:{port} %h %p\n\
+         {login}    ProxyCommand nc -X connect -x {host}:{port} '%h' '%p'\n\
          \x20   ServerAliveInterval 30\n"
     )
 }
