@@ -42,8 +42,8 @@ fn duration() -> Value {
 }
 
 fn labels() -> Value {
-    json!({"type": "object", "propertyNames": {"pattern": "^[a-z][a-z0-9_.-]{0,62}$"},
-           "additionalProperties": {"type": "string", "pattern": "^[a-zA-Z0-9_.-]{1,63}$"}, "maxProperties": 64})
+    json!({"type": "object", "propertyNames": {"pattern": "^[A-Za-z0-9][A-Za-z0-9._/:-]{0,62}$"},
+           "additionalProperties": {"type": "string", "pattern": "^[^=,]{1,256}$"}, "maxProperties": 64})
 }
 
 fn ssh_key() -> Value {

@@ -127,6 +127,7 @@ fn files_and_folders_are_copied_both_ways() {
     let said = person.msh.run(&["scp", "a@node1:x", "b@node1:y"]);
     assert_eq!(said.code, Some(2), "{said:?}");
     assert_eq!(person.msh.run(&["scp", "a", "b"]).code, Some(2));
+    assert_eq!(person.msh.run(&["scp", "-O", "-p", &remote(&there), "b"]).code, Some(2));
 }
 
 /// Stock ssh with a configuration.

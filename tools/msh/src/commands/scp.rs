@@ -30,8 +30,8 @@ pub(crate) struct Scp {
     /// Say more
     #[arg(short = 'v')]
     verbose: bool,
-    /// The old protocol of scp
-    #[arg(short = 'O')]
+    /// The old protocol of scp. Not with -p: it would keep the setuid bits that a node sends
+    #[arg(short = 'O', conflicts_with = "preserve")]
     old: bool,
     /// An option as in ssh's files
     #[arg(short = 'o', value_name = "OPTION")]
