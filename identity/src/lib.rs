@@ -21,6 +21,7 @@ mod schedule;
 mod settings;
 pub mod ssh_config;
 mod status;
+mod token_argument;
 pub mod way;
 
 pub use clock::{Clock, Event, SystemClock, events};
@@ -34,3 +35,4 @@ pub use key::{Key, KeyType};
 pub use record::{Record, Trusted};
 pub use settings::{DEFAULT_KEY_LIFETIME, HOOK_LIMIT, Settings};
 pub use status::{Status, status};
+pub use token_argument::{HiddenBy, TokenArgument, read_small_file};

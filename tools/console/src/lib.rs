@@ -5,7 +5,6 @@ pub mod error;
 pub mod files;
 pub mod output;
 pub mod recording;
-pub mod token;
 
 use std::process::ExitCode;
 

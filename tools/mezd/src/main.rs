@@ -6,14 +6,21 @@ mod join;
 mod logging;
 mod process;
 mod proxy;
-mod token;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use mezite_ca::TokenKind;
+use mezite_identity::{HiddenBy, TokenArgument};
 
 /// Usage errors, as everywhere.
 const USAGE: u8 = 2;
+
+/// How the token behind `flag` comes in.
+const fn join_token(flag: &'static str, kind: TokenKind) -> TokenArgument {
+    let variable = Some("MEZD_JOIN_TOKEN");
+    TokenArgument { program: "mezd", flag, variable, kind, hidden_by: HiddenBy::Stdin }
+}
 
 #[derive(Parser)]
 #[command(name = "mezd", version, about = "The Mezite SSH access gateway", disable_help_subcommand = true)]

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use mezite_identity::{Daemon, Hook, IdentityError, SystemClock, events, status};
 
-use crate::{process, token};
+use crate::process;
 use settings::Given;
 
 /// Where the files lie when nothing is said.
@@ -81,7 +81,7 @@ fn printable(text: &str) -> String {
 impl Start {
     fn run(self) -> Result<ExitCode, IdentityError> {
         // Ends this program and begins it anew where others can see the token now.
-        token::hide(settings::TOKEN, self.given.join_token.as_deref())?;
+        settings::TOKEN.hide(self.given.join_token.as_deref())?;
         if let Err(error) = process::harden() {
             log::warn!(error:%; "the process is not hardened");
         }

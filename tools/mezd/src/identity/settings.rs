@@ -6,14 +6,16 @@ use std::time::Duration;
 use clap::Args;
 use mezite_api::duration;
 use mezite_ca::TokenKind;
-use mezite_identity::{DEFAULT_KEY_LIFETIME, HOOK_LIMIT, IdentityError, KeyType, Names, Settings};
+use mezite_identity::{
+    DEFAULT_KEY_LIFETIME, HOOK_LIMIT, IdentityError, KeyType, Names, Settings, TokenArgument, read_small_file,
+};
 use serde::Deserialize;
 
 use super::DEFAULT_DESTINATION;
-use crate::token;
+use crate::join_token;
 
-/// The flag of the join token.
-pub(super) const TOKEN: &str = "--join-token";
+/// The join token.
+pub(super) const TOKEN: TokenArgument = join_token("--join-token", TokenKind::Bot);
 
 /// What is given by flags, the environment, or the file.
 #[derive(Args, Default, Deserialize)]
@@ -69,7 +71,7 @@ impl Given {
     pub(super) fn load(self) -> Result<Settings, IdentityError> {
         let file = self.config.as_deref().map(from_file).transpose()?.unwrap_or_default();
         let text = self.join_token.or(file.join_token);
-        let token = text.as_deref().map(|text| token::read(TOKEN, TokenKind::Bot, text)).transpose()?;
+        let token = text.as_deref().map(|text| TOKEN.read(text)).transpose()?;
         let time = |flag: &str, own: Option<String>, below: Option<String>| {
             let text = own.or(below);
             let time = text.as_deref().map(duration::parse).transpose();
@@ -103,7 +105,7 @@ impl Given {
 fn from_file(path: &Path) -> Result<Given, IdentityError> {
     let refused =
         |why: String| IdentityError::Destination { path: path.to_owned(), why: why.trim_end().to_owned() };
-    let text = token::read_file(path, 1 << 20).map_err(|error| refused(error.to_string()))?;
+    let text = read_small_file(path, 1 << 20).map_err(|error| refused(error.to_string()))?;
     toml::from_str(&text).map_err(|error: toml::de::Error| refused(error.message().to_owned()))
 }
 

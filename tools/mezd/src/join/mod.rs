@@ -21,14 +21,15 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use mezite_api::{Labels, Login, NodeAddress, NodeName};
 use mezite_ca::TokenKind;
+use mezite_identity::TokenArgument;
 
-use crate::{process, token};
+use crate::{join_token, process};
 use error::JoinError;
 use install::Join;
 use sshd::Sshd;
 
-/// The flag of the join token.
-const TOKEN: &str = "--token";
+/// The join token.
+const TOKEN: TokenArgument = join_token("--token", TokenKind::Node);
 /// A login that is everywhere.
 const ROOT: &str = "root";
 
@@ -59,6 +60,9 @@ pub(crate) struct OpenSsh {
     /// The token of 'mezctl tokens add --type=node': better as @FILE, as @- for stdin, or in `MEZD_JOIN_TOKEN`
     #[arg(long, value_name = "TOKEN|@FILE")]
     token: Option<String>,
+    /// How this machine proves that it may join: by a token is the only way
+    #[arg(long, value_name = "METHOD", value_parser = ["token"], default_value = "token", hide_default_value = true)]
+    join_method: String,
     /// Labels beside those of the token, which win: key=value,key2=value2
     #[arg(long, default_value = "", hide_default_value = true)]
     labels: String,
@@ -109,7 +113,7 @@ impl Command {
 impl OpenSsh {
     fn join(self) -> Result<(), JoinError> {
         // Ends this program and begins it anew where others can see the token now.
-        token::hide(TOKEN, self.token.as_deref())?;
+        TOKEN.hide(self.token.as_deref())?;
         if let Err(error) = process::harden() {
             log::warn!(error:%; "the process is not hardened");
         }
@@ -118,8 +122,7 @@ impl OpenSsh {
 
     fn checked(self) -> Result<Join, JoinError> {
         let missing = |flag: &str| JoinError::Usage(format!("--{flag} is not set"));
-        let token =
-            self.token.as_deref().map(|text| token::read(TOKEN, TokenKind::Node, text)).transpose()?;
+        let token = self.token.as_deref().map(|text| TOKEN.read(text)).transpose()?;
         let pin = self.ca_pin.as_deref().filter(|pin| !pin.is_empty()).map(str::parse).transpose()?;
         let name =
             self.name.unwrap_or_else(|| rustix::system::uname().nodename().to_string_lossy().into_owned());

@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use clap::Args;
 use mezite_api::client::profile::Profile;
@@ -12,8 +12,8 @@ use mezite_api::person::{SetupBegin, SetupBegun, SetupConfirm, SetupDone};
 use mezite_api::{CaPin, SecretText};
 use mezite_ca::{TokenKind, TotpSecret};
 use mezite_console::output::{Format, Output};
-use mezite_console::{CommandError, Kind, files, token};
-use mezite_identity::{JoinToken, has_pin};
+use mezite_console::{CommandError, Kind, files};
+use mezite_identity::{HiddenBy, TokenArgument, has_pin};
 use qrcode::QrCode;
 use qrcode::render::unicode::Dense1x2;
 use uuid::Uuid;
@@ -21,7 +21,14 @@ use uuid::Uuid;
 use super::usage;
 use crate::{gateway, profile, prompt};
 
-const TOKEN: &str = "--token";
+const TOKEN: TokenArgument = TokenArgument {
+    program: "msh",
+    flag: "--token",
+    variable: None,
+    kind: TokenKind::User,
+    // Stdin is for password and code.
+    hidden_by: HiddenBy::Descriptor,
+};
 /// How often a person may mistype the code.
 const TRIES: usize = 3;
 
@@ -51,10 +58,9 @@ pub(crate) struct Setup {
 impl Setup {
     pub(super) fn run(self) -> Result<ExitCode, CommandError> {
         // Ends this program and begins it anew where others can see the token now.
-        token::hide("msh", TOKEN, &self.token)?;
+        TOKEN.hide(Some(&self.token)).map_err(usage)?;
         let server: Server = self.proxy.parse()?;
-        let text = token::read(TOKEN, &self.token)?;
-        let token = JoinToken::parse_for(TokenKind::User, TOKEN, &text).map_err(usage)?;
+        let token = TOKEN.read(&self.token).map_err(usage)?;
         let pin: Option<CaPin> =
             self.ca_pin.as_deref().filter(|pin| !pin.is_empty()).map(str::parse).transpose()?;
         let pin = pin.or(token.pin);
@@ -122,13 +128,22 @@ fn show(begun: &SetupBegun) {
     eprintln!("{uri}\nsecret: {}\n", begun.secret.expose());
 }
 
+/// The code of the step before this one where that is taken for some seconds more: so a login right afterwards finds the
+/// code of this step unused.
+fn moment_of_first_code(now: SystemTime) -> SystemTime {
+    const STEP: u64 = 30;
+    const MARGIN: u64 = 5;
+    let seconds = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+    if seconds % STEP < STEP - MARGIN { now - Duration::from_secs(STEP) } else { now }
+}
+
 /// Keeps the secret in a file, and gives the code that follows from it.
 fn first_code(path: &Path, begun: &SetupBegun) -> Result<SecretText, CommandError> {
     let secret = begun.secret.expose();
     let totp = TotpSecret::from_base32(secret)
         .ok_or_else(|| CommandError::new(Kind::Failed, "the gateway's secret is not base32"))?;
     files::write(path, format!("{secret}\n").as_bytes())?;
-    Ok(totp.code(SystemTime::now()).into())
+    Ok(totp.code(moment_of_first_code(SystemTime::now())).into())
 }
 
 /// Keeps whom to believe, so that 'msh login' needs no pin.

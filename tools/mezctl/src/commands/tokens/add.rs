@@ -43,21 +43,22 @@ impl Add {
         if self.output.format != Format::Text {
             return self.output.document(&issued);
         }
-        print(&text(&issued))
+        explain(&issued);
+        print(&format!("{}\n", issued.token.expose()))
     }
 }
 
-fn text(issued: &TokenIssued) -> String {
-    let TokenIssued { info, token, server, .. } = issued;
-    let (token, labels) = (token.expose(), &info.labels);
-    let labels = if labels.is_empty() { "none".to_owned() } else { labels.to_string() };
-    format!(
-        "Join token: {token} (one node, expires: {}, labels: {labels})\n\n\
+/// What to do with it. On stderr, so that `TOKEN=$(mezctl tokens add …)` has the token alone.
+fn explain(issued: &TokenIssued) {
+    let TokenIssued { info, server, .. } = issued;
+    let labels = if info.labels.is_empty() { "none".to_owned() } else { info.labels.to_string() };
+    eprintln!(
+        "good for one node, until {}, labels: {labels}\n\n\
          On the node, as root, with mezd:\n  \
-         mezd join openssh --address HOST:22 --server {server} --token {token}\n\n\
+         mezd join openssh --address HOST:22 --server {server} --token TOKEN\n\n\
          Or by a script that needs nothing but sh and curl:\n  \
          mezctl nodes join-script --gateway {server} >mezite-join.sh\n  \
-         MEZD_JOIN_TOKEN={token} sh mezite-join.sh --address HOST:22\n",
+         MEZD_JOIN_TOKEN=TOKEN sh mezite-join.sh --address HOST:22\n",
         info.expires,
-    )
+    );
 }
