@@ -64,7 +64,8 @@ dependencies() {
 
 everything() {
     require_packages openssh-server:sshd openssh-client:ssh netcat-openbsd:nc curl gcc make \
-        passwd:useradd bsdutils:script util-linux:setpriv dropbear-bin:dbclient putty-tools:plink
+        passwd:useradd bsdutils:script util-linux:setpriv dropbear-bin:dbclient putty-tools:plink \
+        iproute2:ip jq oathtool sudo
     require_cargo
     # Without it some tests skip themselves, which it says.
     fetch_openssh10 || true

@@ -5,6 +5,7 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::missing_panics_doc)]
 
 pub mod bot;
+pub mod guide;
 pub mod hostile;
 pub mod person;
 
