@@ -37,6 +37,13 @@ impl NodeRef {
         }
     }
 
+    /// As a person would name it: clients add one of these ports where nobody has asked for one.
+    #[must_use]
+    pub fn without_default_port(&self) -> Self {
+        let port = self.port.filter(|port| !matches!(port.number(), 22 | 3022));
+        Self { host: self.host.clone(), port }
+    }
+
     /// The UUID, where the client named one in its hyphenated form.
     pub fn uuid(&self) -> Option<Uuid> {
         match &self.host {

@@ -136,6 +136,7 @@ impl Refusal {
     /// What the person reads, without the frame of semantics section 9. A node that does not exist, one that is
     /// hidden and one where the login is not allowed read the same. `node` is the text that was asked for.
     pub fn line(&self, user: &UserName, login: &Login, node: &NodeRef) -> String {
+        let node = node.without_default_port();
         match self {
             Self::UnknownNode | Self::Hidden(_) | Self::Role(_) => format!(
                 "access refused: {user} may not log in as {login} on {node}. \

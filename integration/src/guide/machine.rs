@@ -3,21 +3,26 @@
 
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
 use std::{fs, iter};
 
 use mezite_fixtures::{Running, Scratch, eventually, program};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use super::page::Place;
 
 const SETUP: &str = include_str!("machine.sh");
+/// A command that takes longer hangs.
+const LIMIT: Duration = Duration::from_mins(2);
 
 /// The machine, with a gateway and an sshd that does not know it yet.
 pub struct Machine {
     server: Running,
     desk: Running,
     steps: usize,
-    _holder: Running,
+    holder: Running,
     scratch: Scratch,
 }
 
@@ -45,7 +50,7 @@ impl Machine {
         let inside = child_of(holder.pid());
         let server = shell(inside, Place::Server, &scratch);
         let desk = shell(inside, Place::Desk, &scratch);
-        Self { server, desk, steps: 0, _holder: holder, scratch }
+        Self { server, desk, steps: 0, holder, scratch }
     }
 
     /// Runs a command in the shell of a place, which keeps its variables and folder from one to the next. Gives how it ended
@@ -54,6 +59,7 @@ impl Machine {
         self.steps += 1;
         let name = format!("step-{}", self.steps);
         let folder = self.scratch.join("guide");
+        let in_time = watch(self.holder.pid());
         fs::write(folder.join(&name), command).expect("a write to the scratch");
         let shell = match place {
             Place::Server => &mut self.server,
@@ -62,6 +68,7 @@ impl Machine {
         shell
             .say(format!(". /mnt/guide/{name} >/mnt/guide/{name}.out 2>&1 </dev/null; echo $?\n").as_bytes());
         let exit = shell.line();
+        drop(in_time);
         let printed = fs::read(folder.join(format!("{name}.out"))).unwrap_or_default();
         let printed = String::from_utf8_lossy(&printed).into_owned();
         let exit = exit.parse().unwrap_or_else(|_| panic!("the shell ended in `{command}`:\n{printed}"));
@@ -90,6 +97,19 @@ impl Machine {
     pub fn log(&self) -> String {
         fs::read_to_string(self.scratch.join("guide/gateway.log")).unwrap_or_default()
     }
+}
+
+/// Ends the machine, and with it the shell, unless what this gives is dropped in time.
+fn watch(machine: u32) -> mpsc::Sender<()> {
+    let (alive, done) = mpsc::channel::<()>();
+    std::thread::spawn(move || {
+        let machine = i32::try_from(machine).ok().and_then(Pid::from_raw);
+        if let (Err(mpsc::RecvTimeoutError::Timeout), Some(machine)) = (done.recv_timeout(LIMIT), machine) {
+            // It may be gone.
+            let _ = kill_process(machine, Signal::KILL);
+        }
+    });
+    alive
 }
 
 fn shell(inside: u32, place: Place, scratch: &Scratch) -> Running {
