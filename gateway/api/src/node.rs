@@ -36,11 +36,21 @@ pub enum NodeKind {
 }
 
 /// What answers on a node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum NodeSubKind {
     /// A plain SSH server without an agent of ours.
+    #[default]
     OpenSsh,
+}
+
+impl NodeSubKind {
+    /// The word in documents.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::OpenSsh => "openssh",
+        }
+    }
 }
 
 /// The version of a node document.
@@ -79,9 +89,21 @@ pub struct NodeSpec {
 /// What was seen of a node, apart from what is configured.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeStatus {
+    /// When other host keys were last pinned, and by whom; nothing where the first ones still are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_key_rotation: Option<HostKeyRotation>,
     /// The last look at it; nothing before the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen: Option<NodeSeen>,
+}
+
+/// Other host keys were pinned.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostKeyRotation {
+    /// When.
+    pub time: Timestamp,
+    /// By whom: a user, `uid N` at the socket, or `node` where it has joined again with other keys.
+    pub by: String,
 }
 
 /// One look at a node.
@@ -231,6 +253,15 @@ impl Node {
             spec,
             status: NodeStatus::default(),
         }
+    }
+
+    /// Without what was seen of it, which is kept apart, and without a revision, which is where it is kept.
+    #[must_use]
+    pub fn to_keep(&self) -> Self {
+        let mut kept = self.clone();
+        kept.metadata.revision = 0;
+        kept.status.seen = None;
+        kept
     }
 
     /// The UUID.

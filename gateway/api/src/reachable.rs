@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::node::NodeSubKind;
 use crate::{Labels, Login, NodeName};
 
 /// The longest text to search for, in bytes.
@@ -16,6 +17,9 @@ pub struct Reachable {
     pub id: Uuid,
     /// Its name.
     pub name: NodeName,
+    /// What answers there.
+    #[serde(default)]
+    pub sub_kind: NodeSubKind,
     /// Its labels.
     pub labels: Labels,
     /// As which local accounts, in order; at least one.

@@ -144,7 +144,7 @@ impl Refusal {
             ),
             Self::Ambiguous(count) => {
                 format!(
-                    "access refused: {node} is the address of {count} nodes. Use a node's name, or add its port"
+                    "access refused: {node} is the address of {count} nodes. Use a node's name or UUID ('msh ls -v'), or add its port"
                 )
             }
             Self::Unsupported(what) => format!(

@@ -2,9 +2,10 @@
 
 use mezite_access::RoleError;
 use mezite_actors::AskError;
-use mezite_api::{Invalid, Problem, ProblemCode, RoleName};
+use mezite_api::{Invalid, NodeName, Problem, ProblemCode, RoleName};
 use mezite_ca::RandomFailed;
 use mezite_store::{CommitError, ReadError};
+use uuid::Uuid;
 
 /// Why something was not done. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +28,15 @@ pub enum InventoryError {
     /// A name that is taken; of what.
     #[error("there is a {0} of this name already")]
     Exists(&'static str),
+    /// A node's name that is taken.
+    #[error(
+        "there is a node {0} already, and a name means one node, whatever its case: give this one another hostname, or \
+         change that one ('mezctl edit node/{0}')"
+    )]
+    NameTaken(NodeName),
+    /// A node's UUID that is taken.
+    #[error("there is a node with the UUID {0} already: leave metadata.name out, and one is made")]
+    IdTaken(Uuid),
     /// Somebody was faster, or the request is about an older revision.
     #[error("it was changed meanwhile; look at it again")]
     Changed,
@@ -77,6 +87,8 @@ impl From<InventoryError> for Problem {
             InventoryError::NotFound(_) => ProblemCode::NotFound,
             InventoryError::BuiltIn(_)
             | InventoryError::Exists(_)
+            | InventoryError::NameTaken(_)
+            | InventoryError::IdTaken(_)
             | InventoryError::Changed
             | InventoryError::Ambiguous(_) => ProblemCode::Conflict,
             InventoryError::Commit(CommitError::Full) => ProblemCode::StoreFull,

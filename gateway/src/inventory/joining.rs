@@ -1,6 +1,5 @@
 //! Entries that nodes make, change and remove by themselves.
 
-use mezite_api::node::NodeSpec;
 use mezite_api::{Node, NodeAddress, NodeName, NodeRef};
 use mezite_store::{AuditEntry, Batch, Keyspace, Precondition, ReadError, Snapshot};
 use uuid::Uuid;
@@ -67,9 +66,8 @@ impl Inventory {
                 key.clone(),
             );
         }
-        let stored = Node::new(id, new.metadata.labels.clone(), NodeSpec::clone(&new.spec));
         batch = batch
-            .put(Keyspace::Nodes, &key, record::encode(&stored))
+            .put(Keyspace::Nodes, &key, record::encode(&new.to_keep()))
             .put(Keyspace::NodeIndex, &host_key(&new.spec.addr, id), b"-".as_slice())
             .audit(event);
         let batch = events.into_iter().fold(batch, Batch::audit);

@@ -8,6 +8,7 @@ mod access;
 mod actor;
 mod bots;
 mod error;
+mod filter;
 mod index;
 mod joining;
 mod locks;
@@ -40,10 +41,11 @@ use memory::Memory;
 pub use access::{AccessRequest, Grant, Holding, Refusal, Subject};
 pub use bots::{BotTerms, Instance, Pair, Pending, Serial, Shown, Standing};
 pub use error::InventoryError;
+pub use filter::Filter;
 pub use joining::{Joining, Place};
 pub use locks::LockWatch;
 pub use people::{Begun, Factors, LastLogin, Person};
-pub use reach::{Filter, Reach, ReachPage};
+pub use reach::{Reach, ReachPage};
 pub use tokens::{FoundToken, FreshToken, TokenPurpose, TokenRecord, TokenUse};
 
 /// How long a decision may take; it takes microseconds.

@@ -2,15 +2,16 @@
 
 use std::ops::Bound;
 
+use jiff::Timestamp;
 use mezite_actors::blocking;
-use mezite_api::node::{NodeAdd, NodeSeen, NodeSpec, NodeUpdate, RotateHostKey};
+use mezite_api::node::{HostKeyRotation, NodeAdd, NodeSeen, NodeSpec, NodeUpdate, RotateHostKey};
 use mezite_api::{HostKey, Labels, Node, NodeAddress, NodeRef};
 use mezite_store::{AuditEntry, Batch, CommitError, Keyspace, Precondition, ReadError, Store};
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::index::{host_key, name_key, node_key};
-use super::{By as _, Inventory, InventoryError, Operator, index, record};
+use super::{By as _, Filter, Inventory, InventoryError, Operator, index, record};
 
 /// How many nodes are read at once for a list.
 pub(super) const PAGE: usize = 1024;
@@ -23,11 +24,20 @@ impl Inventory {
         found.ok_or_else(|| InventoryError::Unreadable { what: "node", name: id.to_string() })
     }
 
-    /// At most `limit` of the nodes that have all these labels, by name, behind the node of the name `after`; and the
+    /// All nodes that this may mean: one by UUID or name, else those at the recorded host or address.
+    pub fn nodes_meant(&self, node: &NodeRef) -> Result<Vec<Node>, InventoryError> {
+        let found = self.store.read(|snapshot| {
+            let ids = index::candidates(snapshot, node, &self.cluster)?;
+            ids.into_iter().filter_map(|id| index::read(snapshot, id).transpose()).collect()
+        });
+        found.map_err(|error: ReadError| error.into())
+    }
+
+    /// At most `limit` of the nodes that are wanted, by name, behind the node of the name `after`; and the
     /// name to go on behind while there may be more. One whose record is damaged is left out, and logged.
     pub async fn nodes(
         &self,
-        labels: Labels,
+        filter: Filter,
         after: Option<String>,
         limit: usize,
     ) -> Result<(Vec<Node>, Option<String>), InventoryError> {
@@ -41,7 +51,7 @@ impl Inventory {
                         return Ok((nodes, Some(last)));
                     }
                     last = name;
-                    nodes.extend(node.filter(|node| has_all(&node.metadata.labels, &labels)));
+                    nodes.extend(node.filter(|node| filter.wants_whole(node)));
                 }
                 if names < PAGE {
                     return Ok((nodes, None));
@@ -70,10 +80,7 @@ impl Inventory {
                     .with("labels", labels_value(&node.metadata.labels))
                     .with("host_keys", fingerprints(&node.spec.host_keys)),
             );
-        node.metadata.revision = match self.store.commit(batch).await.map_err(InventoryError::from) {
-            Err(InventoryError::Changed) => return Err(InventoryError::Exists("node")),
-            committed => committed?,
-        };
+        node.metadata.revision = self.store.commit(batch).await.map_err(|error| taken(error, &node))?;
         Ok(node)
     }
 
@@ -102,7 +109,7 @@ impl Inventory {
             .with("labels", labels_value(&new.metadata.labels))
             .with("old_labels", labels_value(&old.metadata.labels))
             .with("old_name", old.spec.hostname.as_str());
-        let pinned = (new.spec.host_keys != old.spec.host_keys).then(|| rotated(operator, &old, &new));
+        let pinned = (new.spec.host_keys != old.spec.host_keys).then(|| rotated(operator, &old, &mut new));
         self.replace_node(&old, new, std::iter::once(event).chain(pinned)).await
     }
 
@@ -117,7 +124,7 @@ impl Inventory {
         let old = self.node(node)?;
         let mut new = old.clone();
         new.spec.host_keys = rotate.host_keys;
-        let event = rotated(operator, &old, &new);
+        let event = rotated(operator, &old, &mut new);
         self.replace_node(&old, new, [event]).await
     }
 
@@ -129,11 +136,9 @@ impl Inventory {
     ) -> Result<Node, InventoryError> {
         let (id, key) = (new.id(), node_key(new.id()));
         let (old_name, new_name) = (name_key(&old.spec.hostname), name_key(&new.spec.hostname));
-        // What was seen of a node is kept apart, and where it is stored says its revision.
-        let stored = Node::new(id, new.metadata.labels.clone(), new.spec.clone());
         let mut batch = Batch::new()
             .require(Keyspace::Nodes, &key, Precondition::Revision(old.metadata.revision))
-            .put(Keyspace::Nodes, &key, record::encode(&stored))
+            .put(Keyspace::Nodes, &key, record::encode(&new.to_keep()))
             .delete(Keyspace::NodeIndex, &host_key(&old.spec.addr, id))
             .put(Keyspace::NodeIndex, &host_key(&new.spec.addr, id), b"-".as_slice());
         if old_name != new_name {
@@ -143,10 +148,7 @@ impl Inventory {
                 .put(Keyspace::NodeIndex, &new_name, key);
         }
         let batch = events.into_iter().fold(batch, Batch::audit);
-        new.metadata.revision = self.store.commit(batch).await.map_err(|error| match error {
-            CommitError::Conflict { expected: Precondition::Absent, .. } => InventoryError::Exists("node"),
-            other => other.into(),
-        })?;
+        new.metadata.revision = self.store.commit(batch).await.map_err(|error| taken(error, &new))?;
         Ok(new)
     }
 
@@ -214,8 +216,15 @@ pub(super) fn page_of_nodes(
     })
 }
 
-pub(super) fn has_all(labels: &Labels, wanted: &Labels) -> bool {
-    wanted.iter().all(|(key, value)| labels.get(key) == Some(value))
+/// What of a new node, or of one that is renamed, is another one's already.
+fn taken(error: CommitError, node: &Node) -> InventoryError {
+    match error {
+        CommitError::Conflict { expected: Precondition::Absent, keyspace: Keyspace::NodeIndex, .. } => {
+            InventoryError::NameTaken(node.spec.hostname.clone())
+        }
+        CommitError::Conflict { expected: Precondition::Absent, .. } => InventoryError::IdTaken(node.id()),
+        other => other.into(),
+    }
 }
 
 fn event(kind: &str, operator: &Operator, node: &Node) -> AuditEntry {
@@ -226,7 +235,9 @@ fn event(kind: &str, operator: &Operator, node: &Node) -> AuditEntry {
         .with("node_id", node.id().to_string())
 }
 
-fn rotated(operator: &Operator, old: &Node, new: &Node) -> AuditEntry {
+/// Notes in the node that its pins are others from now on, and gives the event.
+fn rotated(operator: &Operator, old: &Node, new: &mut Node) -> AuditEntry {
+    new.status.host_key_rotation = Some(HostKeyRotation { time: Timestamp::now(), by: operator.to_string() });
     event("node.hostkey.rotate", operator, new)
         .with("old", fingerprints(&old.spec.host_keys))
         .with("new", fingerprints(&new.spec.host_keys))

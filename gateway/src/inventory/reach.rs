@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use mezite_access::{CompiledRole, Matches, UserFacts, reach};
 use mezite_actors::blocking;
-use mezite_api::reachable::{MAX_SEARCH_BYTES, ReachableSeen};
-use mezite_api::{Invalid, Labels, Login, Node, Reachable, User};
+use mezite_api::reachable::ReachableSeen;
+use mezite_api::{Labels, Login, Node, Reachable, User};
 use mezite_store::Store;
 use uuid::Uuid;
 
-use super::nodes::{PAGE, has_all, page_of_nodes};
+use super::filter::Filter;
+use super::nodes::{PAGE, page_of_nodes};
 use super::view::within_reach;
 use super::{Inventory, InventoryError, Message, Refusal, Subject};
 
@@ -24,14 +25,6 @@ pub struct Reach {
     pub(super) roles: Vec<Arc<CompiledRole>>,
     pub(super) locked_logins: HashSet<Login>,
     pub(super) locked_nodes: HashSet<Uuid>,
-}
-
-/// Which of the nodes that can be reached are wanted.
-#[derive(Debug, Clone, Default)]
-pub struct Filter {
-    labels: Labels,
-    /// In lower case.
-    search: String,
 }
 
 /// Some nodes that can be reached.
@@ -111,6 +104,7 @@ impl Reach {
         (!logins.is_empty()).then(|| Reachable {
             id: node.metadata.name,
             name: node.spec.hostname,
+            sub_kind: node.sub_kind,
             labels: node.metadata.labels,
             logins: logins.clone(),
             seen,
@@ -129,23 +123,5 @@ impl Reach {
     fn facts(&self) -> UserFacts<'_> {
         let User { name, traits, logins, .. } = &*self.user;
         UserFacts { name, roles: &self.roles, traits, logins }
-    }
-}
-
-impl Filter {
-    /// Nodes that have all these labels, and this text in their name or in a label, whatever its case.
-    pub fn new(labels: Labels, search: &str) -> Result<Self, Invalid> {
-        if search.len() > MAX_SEARCH_BYTES {
-            return Err(Invalid::new("search", format!("must be at most {MAX_SEARCH_BYTES} bytes")));
-        }
-        Ok(Self { labels, search: search.to_lowercase() })
-    }
-
-    fn wants(&self, node: &Node) -> bool {
-        let labels = &node.metadata.labels;
-        let holds = |text: &str| text.to_lowercase().contains(&self.search);
-        has_all(labels, &self.labels)
-            && (holds(node.spec.hostname.as_str())
-                || labels.iter().any(|(key, value)| holds(&format!("{key}={value}"))))
     }
 }

@@ -18,7 +18,7 @@ use mezite_store::{AuditFilter, Options, Store};
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
-use super::{AccessRequest, Grant, Inventory, InventoryError, Operator, Refusal, Subject};
+use super::{AccessRequest, Filter, Grant, Inventory, InventoryError, Operator, Refusal, Subject};
 
 const UID: Operator = Operator::Uid(1000);
 const OLD_KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIM//rrPhRsSNpIYAm49H434ndxFOZ4Xf3mQ3o052lX8f";

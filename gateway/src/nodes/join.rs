@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use jiff::Timestamp;
 use mezite_actors::time;
 use mezite_api::join::{HostCertificate, JoinOutcome, NodeJoin, NodeJoined};
-use mezite_api::node::NodeSpec;
+use mezite_api::node::{HostKeyRotation, NodeSpec};
 use mezite_api::{Host, HostKey, Invalid, Labels, Node, NodeAddress, NodeName, Problem, ProblemCode, escape};
 use mezite_ca::{CaKind, ExportForm, PublicKey, Statement, Token};
 use mezite_store::{AuditEntry, Batch};
@@ -66,6 +66,15 @@ pub async fn join(services: &Services, wanted: NodeJoin, source: IpAddr) -> Resu
     Err(Problem::new(ProblemCode::Unavailable, "the node is being changed all the time; try again"))
 }
 
+/// When other host keys than the first were pinned: now, where these are others.
+fn rotation(old: Option<&Node>, new: &Node) -> Option<HostKeyRotation> {
+    let old = old?;
+    if old.spec.host_keys == new.spec.host_keys {
+        return old.status.host_key_rotation.clone();
+    }
+    Some(HostKeyRotation { time: Timestamp::now(), by: "node".to_owned() })
+}
+
 /// Verifies the proofs before anything is looked up. Inside: the reason for which the token is refused.
 fn proven(wanted: NodeJoin, source: IpAddr) -> Result<Result<Asked, &'static str>, Invalid> {
     let token = match wanted.token.as_ref().map(|token| Token::parse(token.expose())) {
@@ -116,7 +125,8 @@ async fn attempt(services: &Services, asked: &Asked) -> Result<NodeJoined, Failu
     let host_keys = asked.keys.iter().map(|(key, _)| key.clone()).collect();
     let hostname = old.as_ref().map_or_else(|| asked.name.clone(), |old| old.spec.hostname.clone());
     let spec = NodeSpec { hostname, addr: asked.addr.clone(), host_keys };
-    let new = Node::new(id, labels, spec);
+    let mut new = Node::new(id, labels, spec);
+    new.status.host_key_rotation = rotation(old.as_ref(), &new);
     let (certificates, events) = certified(services, asked, &new).await?;
     let used = TokenUse {
         at: Timestamp::now(),

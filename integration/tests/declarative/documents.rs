@@ -110,10 +110,22 @@ fn what_we_do_not_have_is_named_with_its_line() {
     let cluster = Cluster::start();
     let events = cluster.events();
     for (text, line, key) in [
-        ("kind: node\nsub_kind: teleport\nspec: {addr: 'a:22', hostname: a}\n", 2, "teleport"),
-        ("kind: node\nspec:\n  addr: a:22\n  hostname: a\n  public_addr: b\n", 5, "public_addr"),
+        (
+            "kind: node\nsub_kind: teleport\nspec: {addr: 'a:22', hostname: a}\n",
+            2,
+            "every node here is a machine with its own sshd",
+        ),
+        (
+            "kind: node\nspec:\n  addr: a:22\n  hostname: a\n  public_addr: b\n",
+            5,
+            "public_addr is for nodes with an agent",
+        ),
         ("kind: node\nspec:\n  addr: a\n  hostname: a\n", 3, "addr"),
-        ("kind: node\nmetadata: {name: not-a-uuid}\nspec: {addr: 'a:22', hostname: a}\n", 2, "UUID"),
+        (
+            "kind: node\nmetadata: {name: not-a-uuid}\nspec: {addr: 'a:22', hostname: a}\n",
+            2,
+            "must be a UUID, as uuidgen",
+        ),
         ("kind: node\nversion: v9\nspec: {addr: 'a:22', hostname: a}\n", 2, "v9"),
         (
             "kind: role\nversion: v5\nmetadata: {name: a}\nspec:\n  allow:\n    app_labels: {a: b}\n",
@@ -134,6 +146,30 @@ fn what_we_do_not_have_is_named_with_its_line() {
         assert!(err.contains(&format!("line {line}: ")) && err.contains(key), "{text}\n{err}");
     }
     assert_eq!(cluster.events(), events, "nothing is sent");
+}
+
+/// RFD 98 of Teleport: there a node without `sub_kind` has an agent. Here no node has.
+#[test]
+fn a_node_without_a_sub_kind_is_one_of_openssh_and_without_a_name_it_gets_one() {
+    let cluster = Cluster::start();
+    let document = "kind: node\nmetadata:\n  name: 5da56852-2adb-4540-a37c-80790203f6a9\nspec:\n  addr: 1.2.3.4:22\n  hostname: agentless-node\nversion: v2\n";
+    cluster.send(&["create"], document).assert_ok();
+    let sub_kind = document.replace("node\nmeta", "node\nsub_kind: openssh\nmeta");
+    assert!(cluster.send(&["apply"], &sub_kind).assert_ok().err().starts_with("unchanged node"));
+    let nameless = sub_kind
+        .replace("metadata:\n  name: 5da56852-2adb-4540-a37c-80790203f6a9\n", "")
+        .replace("agentless", "other");
+    cluster.send(&["create"], &nameless).assert_ok();
+    let nodes = cluster.mezctl.list(&["get", "nodes"]);
+    assert!(nodes.iter().all(|node| node["sub_kind"] == "openssh"), "{nodes:?}");
+    assert_eq!(nodes[0]["metadata"]["name"], "5da56852-2adb-4540-a37c-80790203f6a9");
+    assert_eq!(nodes[1]["metadata"]["name"].as_str().map(str::len), Some(36));
+    // What is shown can be made again.
+    let shown = cluster.mezctl.ok(&["get", "node/other-node", "node/agentless-node"]);
+    assert_eq!(
+        cluster.send(&["create", "--force"], &shown).assert_ok().err().matches("unchanged").count(),
+        2
+    );
 }
 
 #[test]

@@ -52,9 +52,9 @@ fn hostile_084_one_thing_is_one_line_at_a_terminal_and_in_a_pipe() {
         (&["roles", "ls"][..], 1 + 3),
         (&["locks", "ls"], 1 + 1),
         (&["users", "ls"], 1 + 1),
-        (&["get", "role/dev"], 1 + 1),
+        (&["get", "role/dev", "--format=text"], 1 + 1),
         (&["get", "locks"], 1 + 1),
-        (&["get", "user/alice"], 1 + 1),
+        (&["get", "user/alice", "--format=text"], 1 + 1),
         (&["audit", "ls", "--type", "lock.create"], 1 + 1),
     ] {
         let piped = cluster.mezctl.ok(arguments);

@@ -59,18 +59,32 @@ impl Output {
         }
     }
 
-    /// Writes a value for programs. Nothing in it is taken for something else by a terminal or an eye.
+    /// Writes values as a stream of documents, each behind its `---`.
+    pub fn stream<T: Serialize>(self, values: &[T]) -> Result<(), CommandError> {
+        for value in values {
+            print("---\n")?;
+            self.document(value)?;
+        }
+        Ok(())
+    }
+
+    /// Writes a value for programs.
     pub fn document<T: Serialize>(self, value: &T) -> Result<(), CommandError> {
+        print(&self.text(value)?)
+    }
+
+    /// A value for programs. Nothing in it is taken for something else by a terminal or an eye.
+    pub fn text<T: Serialize>(self, value: &T) -> Result<String, CommandError> {
         let unwritable = |error: String| CommandError::new(Kind::Failed, error);
         if self.format == Format::Yaml {
             let yaml = serde_saphyr::to_string(value).map_err(|error| unwritable(error.to_string()))?;
             if !yaml.contains(|character| is_deceptive(character) && character != '\n') {
-                return print(&yaml);
+                return Ok(yaml);
             }
             // JSON is YAML, and can spell out every character.
         }
         let json = serde_json::to_string_pretty(value).map_err(|error| unwritable(error.to_string()))?;
-        print(&(escape_json(&json) + "\n"))
+        Ok(escape_json(&json) + "\n")
     }
 }
 
@@ -103,6 +117,11 @@ fn plain_table(rows: impl Iterator<Item = Vec<String>>) -> String {
         column.set_padding((0, 2));
     }
     table.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
+}
+
+/// Names and values in two columns.
+pub fn columns(lines: Vec<(&'static str, String)>) -> String {
+    plain_table(lines.into_iter().map(|(name, value)| vec![name.to_owned(), value]))
 }
 
 /// A moment as people read it: local, with its zone.

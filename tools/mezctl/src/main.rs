@@ -2,6 +2,7 @@
 
 mod commands;
 mod documents;
+mod editor;
 mod gateway;
 mod listing;
 
@@ -106,6 +107,8 @@ mod tests {
             "get all",
             "get node/db-1 --format json",
             "get roles users --format yaml",
+            "edit nodes/db-1",
+            "nodes ls -v --search db",
             "rm -f role.yaml",
             "rm node/db-1 role/dba",
             "export",
@@ -127,6 +130,7 @@ mod tests {
             "apply",
             "create",
             "get",
+            "edit",
             "rm",
             "rm -f a b/c",
             "auth export",

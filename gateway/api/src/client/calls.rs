@@ -61,6 +61,17 @@ impl Client {
         self.list("/v1/nodes", &Query::none().with_some("labels", labels))
     }
 
+    /// The nodes that have all these labels and hold this text.
+    pub fn search_nodes(&self, labels: &Labels, search: Option<&str>) -> Result<Vec<Node>, ClientError> {
+        let labels = (!labels.is_empty()).then_some(labels);
+        self.list("/v1/nodes", &Query::none().with_some("labels", labels).with_some("search", search))
+    }
+
+    /// All nodes that this UUID, name or address may mean.
+    pub fn nodes_meant(&self, node: &NodeRef) -> Result<Vec<Node>, ClientError> {
+        self.list("/v1/nodes", &Query::none().with_some("node", Some(node)))
+    }
+
     /// The nodes that whoever asks may log in to: those that have all these labels and hold this text.
     pub fn reachable(&self, labels: &Labels, search: Option<&str>) -> Result<Vec<Reachable>, ClientError> {
         let labels = (!labels.is_empty()).then_some(labels);

@@ -5,6 +5,7 @@ mod audit;
 mod bots;
 mod ca;
 mod certificates;
+mod find;
 mod health;
 mod locks;
 mod nodes;
@@ -40,6 +41,7 @@ pub fn application(services: &Arc<Services>) -> App {
     bots::add(&mut api);
     ca::add(&mut api);
     certificates::add(&mut api);
+    find::add(&mut api);
     health::add(&mut api);
     locks::add(&mut api);
     nodes::add(&mut api);

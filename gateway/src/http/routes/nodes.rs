@@ -20,7 +20,7 @@ use crate::http::request::Request;
 use crate::http::response::Response;
 use crate::http::route::Route;
 use crate::http::schema;
-use crate::inventory::{By as _, Operator};
+use crate::inventory::{By as _, Filter, Operator};
 use crate::nodes;
 
 /// For all of a look at a node's host key: over before its client gives up, so that nothing is stored behind its back.
@@ -29,6 +29,11 @@ const VERIFY_TIME: Duration = Duration::from_secs(30);
 /// What lists of nodes take.
 const LIST: &[(&str, &str)] = &[
     ("labels", "Only nodes that have all these labels: key=value,key2=value2"),
+    (
+        "search",
+        "Only nodes with this text in their name, a label key=value, their address or UUID, whatever its case",
+    ),
+    ("node", "In place of all this: all nodes that this UUID, name or address may mean"),
     ("limit", "At most so many items, from 1 to 1000"),
     ("cursor", "Where the page before has ended, from its Link field"),
 ];
@@ -114,9 +119,13 @@ fn own_id(request: &Request) -> Result<Uuid, Problem> {
 }
 
 async fn list(services: Arc<Services>, _: Operator, request: Request) -> Answer {
+    if let Some(node) = request.query.get("node") {
+        return Ok(Response::json(200, &services.inventory.nodes_meant(&NodeRef::parse(node)?)?));
+    }
     let labels = Labels::parse(request.query.get("labels").unwrap_or_default())?;
+    let filter = Filter::new(labels, request.query.get("search").unwrap_or_default())?;
     let paging = Paging::of(&request, services.shared.authority.cursor_key())?;
-    let (nodes, next) = services.inventory.nodes(labels, paging.after.clone(), paging.limit).await?;
+    let (nodes, next) = services.inventory.nodes(filter, paging.after.clone(), paging.limit).await?;
     Ok(paging.page(&nodes, next.as_deref()))
 }
 

@@ -3,7 +3,7 @@ use mezite_actors::run;
 use mezite_api::lock::LockAdd;
 use mezite_api::node::{NodeSeen, NodeUpdate, RotateHostKey};
 use mezite_api::user::UserUpdate;
-use mezite_api::{Labels, LockTarget, Problem, ProblemCode};
+use mezite_api::{LockTarget, Problem, ProblemCode};
 use mezite_store::{Batch, Keyspace};
 
 use super::*;
@@ -23,11 +23,11 @@ fn hostile_039_of_two_adds_of_one_name_one_wins() {
                 join(cluster.node(&small, "a.example", ""), cluster.node(&capital, "b.example", "")).await;
             assert_eq!(usize::from(one.is_ok()) + usize::from(other.is_ok()), 1);
             let loser = one.err().or(other.err()).unwrap();
-            assert!(matches!(loser, InventoryError::Exists("node")));
+            assert!(matches!(loser, InventoryError::NameTaken(_)));
             assert_eq!(code(loser), ProblemCode::Conflict);
         }
         assert_eq!(cluster.events("node.create").len(), 20);
-        assert_eq!(cluster.inventory.nodes(Labels::new(), None, 1000).await.unwrap().0.len(), 20);
+        assert_eq!(cluster.inventory.nodes(Filter::default(), None, 1000).await.unwrap().0.len(), 20);
     });
 }
 
@@ -53,6 +53,11 @@ fn hostile_039_rotating_a_host_key_says_who_and_what() {
         assert_eq!((&event["actor"], &event["source"]), (&json!("bob"), &json!("192.0.2.7:4711")));
         assert_eq!((&event["old"], &event["new"]), (&fingerprint(OLD_KEY), &fingerprint(NEW_KEY)));
         assert_eq!(event["node"], "db-1");
+        // The node itself says when, and by whom; also when it is changed afterwards.
+        let relabelled = NodeUpdate { labels: Some("a=1".parse().unwrap()), ..NodeUpdate::default() };
+        cluster.inventory.update_node(&UID, &node, relabelled).await.unwrap();
+        let kept = cluster.inventory.node(&node).unwrap().status.host_key_rotation.unwrap();
+        assert_eq!((kept.by.as_str(), kept.time <= jiff::Timestamp::now()), ("bob", true));
         let no_keys = RotateHostKey { host_keys: vec![], verify_host_key: false };
         assert_eq!(
             code(cluster.inventory.rotate_host_key(&UID, &node, no_keys).await.unwrap_err()),
@@ -187,10 +192,15 @@ fn lists_and_gets_show_what_was_stored() {
         assert!(ops.revision > 0);
         assert_eq!(ops.document["spec"]["allow"]["logins"], json!(["deploy", "root"]));
 
-        let listed = cluster.inventory.nodes("env=prod".parse().unwrap(), None, 1000).await.unwrap().0;
+        let listed = cluster
+            .inventory
+            .nodes(Filter::new("env=prod".parse().unwrap(), "").unwrap(), None, 1000)
+            .await
+            .unwrap()
+            .0;
         assert_eq!(listed, [cluster.inventory.node(&node_ref("db-1")).unwrap()]);
         assert!(listed[0].metadata.revision > 0);
-        assert_eq!(cluster.inventory.nodes(Labels::new(), None, 1000).await.unwrap().0.len(), 2);
+        assert_eq!(cluster.inventory.nodes(Filter::default(), None, 1000).await.unwrap().0.len(), 2);
     });
 }
 

@@ -53,7 +53,7 @@ fn a_user_or_node_that_cannot_be_read_is_none() {
         let id = cluster.inventory.node(&node_ref("db-1")).unwrap().id();
         overwrite(&cluster, Keyspace::Nodes, &id.to_string(), "nonsense").await;
         assert_eq!(cluster.access("alice", "deploy@db-1").await.unwrap_err(), Refusal::UnknownNode);
-        assert_eq!(cluster.inventory.nodes(mezite_api::Labels::new(), None, 1000).await.unwrap().0.len(), 1);
+        assert_eq!(cluster.inventory.nodes(Filter::default(), None, 1000).await.unwrap().0.len(), 1);
         overwrite(&cluster, Keyspace::Users, "alice", "nonsense").await;
         assert_eq!(cluster.access("alice", "deploy@db-1").await.unwrap_err(), Refusal::UnknownUser);
     });

@@ -6,8 +6,8 @@ use clap::Args;
 use mezite_api::client::Client;
 use mezite_console::{CommandError, Kind};
 
-use crate::documents::Stored;
 use crate::documents::reader::{self, Found};
+use crate::documents::{Kind as DocumentKind, Stored};
 
 /// Most documents that are named in an error.
 const MAX_NAMED: usize = 20;
@@ -58,7 +58,14 @@ impl Create {
                 let said =
                     format!("line {}: {} {} exists already", found.line, document.kind(), document.name());
                 let error = CommandError::new(Kind::Conflict, said).within(&found.file);
-                return Err(error.hint("nothing was made; --force or 'mezctl apply' replaces it"));
+                let other = if document.kind() == DocumentKind::Node {
+                    "; another machine needs another hostname"
+                } else {
+                    ""
+                };
+                return Err(
+                    error.hint(format!("nothing was made; --force or 'mezctl apply' replaces it{other}"))
+                );
             }
         }
         carry_out(client, &all, &vec![Act::Create; all.len()])

@@ -7,7 +7,7 @@ use mezite_api::role::RoleDocument;
 use mezite_api::user::UserKind;
 use mezite_api::{Lock, Node, User};
 use mezite_console::CommandError;
-use mezite_console::output::{Format, Output, print};
+use mezite_console::output::{Format, Output};
 use serde::Serialize;
 
 use crate::documents::{BotDocument, LockDocument, NodeDocument, RoleFile, UserDocument};
@@ -40,10 +40,5 @@ impl Export {
 }
 
 fn write_all<T: Serialize>(documents: &[T]) -> Result<(), CommandError> {
-    let output = Output { format: Format::Yaml };
-    for document in documents {
-        print("---\n")?;
-        output.document(document)?;
-    }
-    Ok(())
+    Output { format: Format::Yaml }.stream(documents)
 }

@@ -5,12 +5,13 @@ use mezite_api::bot::Bot;
 use mezite_api::client::{Client, ClientError};
 use mezite_api::role::RoleDocument;
 use mezite_api::user::UserKind;
-use mezite_api::{Invalid, Lock, Node, NodeRef, RoleName, User, UserName};
+use mezite_api::{Invalid, Lock, Node, NodeRef, ProblemCode, RoleName, User, UserName};
 use mezite_console::output::{Format, Output, print};
 use mezite_console::{CommandError, Kind as ErrorKind};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::nodes::ls::show_verbose;
 use crate::documents::{BotDocument, Kind, LockDocument, NodeDocument, UserDocument, lock_id};
 use crate::listing::{self, Listed};
 
@@ -20,8 +21,9 @@ pub(crate) struct Get {
     /// KIND, KIND/NAME or all; kinds are role, user, bot, node and lock.
     #[arg(value_name = "KIND[/NAME]", required = true)]
     wanted: Vec<String>,
-    #[command(flatten)]
-    output: Output,
+    /// The form of the output; by default a table, and YAML where all that is wanted has a name.
+    #[arg(long, value_enum)]
+    format: Option<Format>,
 }
 
 impl Get {
@@ -34,15 +36,21 @@ impl Get {
                 None => wanted.push((Kind::parse(text)?, None)),
             }
         }
-        let mut shown = Shown { output: self.output, several: wanted.len() > 1, documents: Vec::new() };
+        let named = wanted.iter().all(|(_, name)| name.is_some());
+        let format = self.format.unwrap_or(if named { Format::Yaml } else { Format::Text });
+        let mut shown = Shown { output: Output { format }, several: wanted.len() > 1, documents: Vec::new() };
         for (kind, name) in wanted {
             shown.take(client, kind, name)?;
         }
-        if self.output.format == Format::Text { Ok(()) } else { self.output.document(&shown.documents) }
+        match format {
+            Format::Text => Ok(()),
+            Format::Json => shown.output.document(&shown.documents),
+            Format::Yaml => shown.output.stream(&shown.documents),
+        }
     }
 }
 
-/// What is shown: tables at once, documents at the end, as one array.
+/// What is shown: tables at once, documents at the end, as one array or stream.
 struct Shown {
     output: Output,
     several: bool,
@@ -72,7 +80,14 @@ impl Shown {
                 self.add(kind, &bots, |bot: &Bot| value(&BotDocument::of(bot)))
             }
             Kind::Node => {
-                let nodes = one_or_all(client, name, NodeRef::parse, Client::node)?;
+                let nodes = match name {
+                    Some(name) => nodes_meant(client, &NodeRef::parse(name)?)?,
+                    None => Node::all(client)?,
+                };
+                if self.output.format == Format::Text {
+                    self.heading(kind)?;
+                    return show_verbose(self.output, &nodes);
+                }
                 self.add(kind, &nodes, |node: &Node| value(&NodeDocument::of(node)))
             }
             Kind::Lock => {
@@ -82,6 +97,10 @@ impl Shown {
         }
     }
 
+    fn heading(&self, kind: Kind) -> Result<(), CommandError> {
+        if self.several { print(&format!("# {kind}\n")) } else { Ok(()) }
+    }
+
     fn add<T: Listed>(
         &mut self,
         kind: Kind,
@@ -89,15 +108,23 @@ impl Shown {
         document: impl Fn(&T) -> Result<Value, CommandError>,
     ) -> Result<(), CommandError> {
         if self.output.format == Format::Text {
-            if self.several {
-                print(&format!("# {kind}\n"))?;
-            }
+            self.heading(kind)?;
             return listing::show(self.output, items);
         }
         for item in items {
             self.documents.push(document(item)?);
         }
         Ok(())
+    }
+}
+
+/// The node of this UUID or name; else all at this address, for whoever may list them.
+fn nodes_meant(client: &Client, node: &NodeRef) -> Result<Vec<Node>, CommandError> {
+    match client.node(node) {
+        Err(ClientError::Refused(problem)) if problem.code == ProblemCode::Conflict => {
+            client.nodes_meant(node).map_err(|_| problem.into())
+        }
+        answer => Ok(vec![answer?]),
     }
 }
 
@@ -113,12 +140,12 @@ fn one_or_all<T: Listed, N>(
     }
 }
 
-fn value<T: Serialize>(document: &T) -> Result<Value, CommandError> {
+pub(super) fn value<T: Serialize>(document: &T) -> Result<Value, CommandError> {
     serde_json::to_value(document).map_err(|error| CommandError::new(ErrorKind::Failed, error.to_string()))
 }
 
 /// The document of a role with its revision.
-fn revised(role: &RoleDocument) -> Value {
+pub(super) fn revised(role: &RoleDocument) -> Value {
     let mut document = role.document.clone();
     if let (Some(metadata), false) = (document["metadata"].as_object_mut(), role.built_in) {
         metadata.insert("revision".to_owned(), role.revision.into());

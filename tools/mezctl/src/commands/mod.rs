@@ -6,6 +6,7 @@ mod audit;
 mod auth;
 mod bots;
 pub(crate) mod completion;
+mod edit;
 mod export;
 mod get;
 mod locks;
@@ -65,6 +66,8 @@ pub(crate) enum Command {
     Apply(apply::Apply),
     /// Show what there is, as documents.
     Get(get::Get),
+    /// Change a document in your editor.
+    Edit(edit::Edit),
     /// Remove what documents or names say.
     Rm(rm::Rm),
     /// Print the whole configuration.
@@ -91,6 +94,7 @@ impl Command {
             Self::Create(create) => create.run(client),
             Self::Apply(apply) => apply.run(client),
             Self::Get(get) => get.run(client),
+            Self::Edit(edit) => edit.run(client),
             Self::Rm(rm) => rm.run(client),
             Self::Export(export) => export.run(client),
             Self::Completion(completion) => completion.run(crate::command()),

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use mezite_api::client::{Client, ClientError};
 use mezite_api::{duration, status};
-use mezite_console::output::{Output, local};
+use mezite_console::output::{Format, Output, columns, local, print};
 use mezite_console::{CommandError, Kind};
 
 /// How often a gateway that is not ready is asked again.
@@ -39,7 +39,10 @@ impl Status {
             }
             thread::sleep(PAUSE);
         };
-        self.output.one(&status, lines)?;
+        match self.output.format {
+            Format::Text => print(&columns(lines(&status)))?,
+            _ => self.output.document(&status)?,
+        }
         if deadline.is_some() && !status.ready {
             return Err(CommandError::new(Kind::Failed, "the gateway is not ready"));
         }
@@ -54,16 +57,16 @@ fn may_come(answer: &Result<status::Status, ClientError>) -> bool {
 
 fn lines(status: &status::Status) -> Vec<(&'static str, String)> {
     let mut lines = vec![
-        ("cluster", status.cluster.clone()),
-        ("version", status.version.clone()),
-        ("ready", if status.ready { "yes".into() } else { "no".into() }),
-        ("started", local(status.started)),
-        ("ssh", status.ssh.clone()),
-        ("https", status.https.join(", ")),
-        ("ca pin", status.ca_pin.clone()),
-        ("connections", status.connections.to_string()),
-        ("sessions", status.sessions.to_string()),
+        ("Cluster", status.cluster.clone()),
+        ("Version", status.version.clone()),
+        ("CA pin", status.ca_pin.clone()),
+        ("Ready", if status.ready { "yes".into() } else { "no".into() }),
+        ("Started", local(status.started)),
+        ("SSH", status.ssh.clone()),
+        ("HTTPS", status.https.join(", ")),
+        ("Connections", status.connections.to_string()),
+        ("Sessions", status.sessions.to_string()),
     ];
-    lines.extend(status.warnings.iter().map(|warning| ("warning", warning.clone())));
+    lines.extend(status.warnings.iter().map(|warning| ("Warning", warning.clone())));
     lines
 }

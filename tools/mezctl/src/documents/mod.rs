@@ -86,6 +86,11 @@ pub(crate) trait Declared {
     /// What people call it.
     fn name(&self) -> String;
 
+    /// What makes it this one, whatever else is changed: its `metadata.name`.
+    fn identity(&self) -> String {
+        self.name()
+    }
+
     /// What no other document of this kind may have.
     fn keys(&self) -> Vec<String> {
         vec![self.name()]
@@ -190,6 +195,6 @@ fn found<T>(answer: Result<T, ClientError>) -> Result<Option<T>, CommandError> {
     }
 }
 
-fn conflict(why: impl Into<String>) -> CommandError {
+pub(crate) fn conflict(why: impl Into<String>) -> CommandError {
     CommandError::new(ErrorKind::Conflict, why)
 }

@@ -3,9 +3,10 @@
 use mezite_access::yaml::YamlError;
 use mezite_api::client::{Client, ClientError};
 use mezite_api::node::{NodeAdd, NodeSpec, NodeSubKind, NodeUpdate};
-use mezite_api::{Labels, Node, NodeRef, ProblemCode};
+use mezite_api::{Labels, Node, NodeRef, ProblemCode, escape};
 use mezite_console::CommandError;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use uuid::Uuid;
 
 use super::{Declared, Kind, Stored, Version, found, wrong};
@@ -15,7 +16,7 @@ use super::{Declared, Kind, Stored, Version, found, wrong};
 #[serde(deny_unknown_fields)]
 pub(crate) struct NodeDocument {
     kind: Kind,
-    #[serde(default = "openssh")]
+    #[serde(default, deserialize_with = "sub_kind")]
     sub_kind: NodeSubKind,
     #[serde(default = "Version::written")]
     version: Version,
@@ -30,7 +31,7 @@ pub(crate) struct NodeDocument {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Metadata {
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "uuid", skip_serializing_if = "Option::is_none")]
     name: Option<Uuid>,
     #[serde(skip_serializing_if = "Labels::is_empty")]
     labels: Labels,
@@ -46,10 +47,33 @@ struct Spec {
     addr: mezite_api::NodeAddress,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     host_keys: Vec<mezite_api::HostKey>,
+    /// Of Teleport's documents, where it is for agents; an error that says so.
+    #[serde(default, skip_serializing, deserialize_with = "no_public_addr")]
+    public_addr: (),
 }
 
-fn openssh() -> NodeSubKind {
-    NodeSubKind::OpenSsh
+/// There are no agents here: also a node without the word is one of its own sshd.
+fn sub_kind<'de, D: Deserializer<'de>>(from: D) -> Result<NodeSubKind, D::Error> {
+    let word = String::deserialize(from)?;
+    if word == NodeSubKind::OpenSsh.as_str() {
+        return Ok(NodeSubKind::OpenSsh);
+    }
+    let why = "sub_kind must be openssh: every node here is a machine with its own sshd, without an agent";
+    Err(D::Error::custom(format!("{why}, not {}", escape(word))))
+}
+
+fn uuid<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Uuid>, D::Error> {
+    let Some(text) = Option::<String>::deserialize(from)? else { return Ok(None) };
+    let why = "metadata.name of a node must be a UUID, as uuidgen makes them, or be left out: then one is made. \
+               What people call the node is spec.hostname";
+    Uuid::try_parse(&text).map(Some).map_err(|_| D::Error::custom(why))
+}
+
+fn no_public_addr<'de, D: Deserializer<'de>>(_: D) -> Result<(), D::Error> {
+    Err(D::Error::custom(
+        "public_addr is for nodes with an agent: the gateway reaches one of sub_kind openssh at spec.addr, and clients \
+         reach it by its name",
+    ))
 }
 
 impl NodeDocument {
@@ -65,7 +89,7 @@ impl NodeDocument {
                 labels: node.metadata.labels.clone(),
                 revision: Some(node.metadata.revision),
             },
-            spec: Spec { hostname, addr, host_keys },
+            spec: Spec { hostname, addr, host_keys, public_addr: () },
             status: serde_json::to_value(&node.status).ok(),
         }
     }
@@ -83,7 +107,7 @@ impl NodeDocument {
     }
 
     fn add(&self) -> NodeAdd {
-        let Spec { hostname, addr, host_keys } = self.spec.clone();
+        let Spec { hostname, addr, host_keys, public_addr: () } = self.spec.clone();
         NodeAdd {
             id: self.metadata.name,
             name: hostname,
@@ -122,6 +146,10 @@ impl Declared for NodeDocument {
 
     fn name(&self) -> String {
         self.spec.hostname.to_string()
+    }
+
+    fn identity(&self) -> String {
+        self.metadata.name.map_or_else(|| self.name(), |id| id.hyphenated().to_string())
     }
 
     fn keys(&self) -> Vec<String> {

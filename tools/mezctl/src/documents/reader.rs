@@ -37,7 +37,8 @@ pub(crate) fn read(paths: &[PathBuf]) -> Result<Vec<Found>, CommandError> {
     Ok(all)
 }
 
-fn read_text(path: &Path, text: &str) -> Result<Vec<Found>, CommandError> {
+/// The documents of a text, in whose errors this path stands.
+pub(crate) fn read_text(path: &Path, text: &str) -> Result<Vec<Found>, CommandError> {
     let mut all = Vec::new();
     for (line, text) in split(text) {
         let wrong = |error: YamlError| {

@@ -21,15 +21,25 @@ pub(crate) struct Ls {
     /// Only those with this text in their name or in a label, whatever its case.
     #[arg(long, value_name = "TEXT")]
     search: Option<String>,
+    /// With their UUIDs, which tell apart what has one address.
+    #[arg(short, long)]
+    verbose: bool,
     #[command(flatten)]
     output: Output,
 }
+
+const HEADINGS: &[&str] = &["NAME", "LOGINS", "LABELS", "KIND", "SEEN"];
 
 impl Ls {
     pub(super) fn run(self) -> Result<ExitCode, CommandError> {
         let labels = Labels::parse(&self.labels)?;
         let nodes = api::client(&self.access)?.reachable(&labels, self.search.as_deref())?;
-        self.output.list(&nodes, &["NAME", "LOGINS", "LABELS", "SEEN"], row)?;
+        if self.verbose {
+            let row = |node: &Reachable| [vec![node.id.to_string()], row(node)].concat();
+            self.output.list(&nodes, &[&["UUID"], HEADINGS].concat(), row)?;
+        } else {
+            self.output.list(&nodes, HEADINGS, row)?;
+        }
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -39,6 +49,7 @@ fn row(node: &Reachable) -> Vec<String> {
         node.name.to_string(),
         joined(&node.logins),
         if node.labels.is_empty() { dash() } else { node.labels.to_string() },
+        node.sub_kind.as_str().to_owned(),
         local_or_dash(node.seen.as_ref().map(|seen| seen.time)),
     ]
 }

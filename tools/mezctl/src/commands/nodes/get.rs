@@ -28,12 +28,16 @@ fn lines(node: &Node) -> Vec<(&'static str, String)> {
     let mut lines = vec![
         ("name", node.spec.hostname.to_string()),
         ("id", node.id().to_string()),
+        ("kind", node.sub_kind.as_str().to_owned()),
         ("address", node.spec.addr.to_string()),
         ("labels", if node.metadata.labels.is_empty() { dash() } else { node.metadata.labels.to_string() }),
     ];
     lines.extend(fingerprints(node).into_iter().map(|fingerprint| ("pinned host key", fingerprint)));
     if node.spec.host_keys.is_empty() {
         lines.push(("pinned host key", "none: it must show a certificate of the Host CA".to_owned()));
+    }
+    if let Some(rotation) = &node.status.host_key_rotation {
+        lines.push(("pinned anew", format!("{} by {}", local(rotation.time), rotation.by)));
     }
     match &node.status.seen {
         None => lines.push(("seen", "never".to_owned())),
@@ -42,6 +46,9 @@ fn lines(node: &Node) -> Vec<(&'static str, String)> {
             lines.push(("software", seen.software.clone()));
             if let Some(check) = &seen.check {
                 lines.push(("checked", local(check.time)));
+                if let Some(error) = &check.error {
+                    lines.push(("check failed", error.clone()));
+                }
                 lines.push(("trusts openssh ca", check.trusts_openssh.as_str().to_owned()));
                 lines.push(("trusts user ca", check.trusts_user.as_str().to_owned()));
             }

@@ -5,7 +5,7 @@ mod check;
 mod get;
 mod host_keys;
 mod join_script;
-mod ls;
+pub(crate) mod ls;
 mod rm;
 mod rotate_host_key;
 mod update;
