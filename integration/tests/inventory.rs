@@ -53,6 +53,8 @@ fn nodes_are_listed_searched_and_shown_with_their_uuids() {
     let listed: Value =
         serde_json::from_str(&bob.msh.run(&["ls", "--format=json"]).assert_ok().out()).unwrap();
     assert_eq!((&listed[0]["name"], &listed[0]["sub_kind"]), (&"node1".into(), &"openssh".into()));
+    // Addresses are for who administers: nobody else finds them out by searching.
+    assert_eq!(bob.msh.run(&["ls", "--format=json", "--search=127.0.0.1"]).assert_ok().out().trim(), "[]");
 }
 
 #[test]

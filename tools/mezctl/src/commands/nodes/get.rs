@@ -28,7 +28,6 @@ fn lines(node: &Node) -> Vec<(&'static str, String)> {
     let mut lines = vec![
         ("name", node.spec.hostname.to_string()),
         ("id", node.id().to_string()),
-        ("kind", node.sub_kind.as_str().to_owned()),
         ("address", node.spec.addr.to_string()),
         ("labels", if node.metadata.labels.is_empty() { dash() } else { node.metadata.labels.to_string() }),
     ];
@@ -36,6 +35,7 @@ fn lines(node: &Node) -> Vec<(&'static str, String)> {
     if node.spec.host_keys.is_empty() {
         lines.push(("pinned host key", "none: it must show a certificate of the Host CA".to_owned()));
     }
+    lines.push(("kind", node.sub_kind.as_str().to_owned()));
     if let Some(rotation) = &node.status.host_key_rotation {
         lines.push(("pinned anew", format!("{} by {}", local(rotation.time), rotation.by)));
     }
