@@ -1,5 +1,8 @@
 //! The inventory as people use it: lists, nodes with one address, `edit`, and what `status` says.
 
+// What cannot be set up must end the test.
+#![allow(clippy::unwrap_used)]
+
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::Command;
@@ -223,7 +226,7 @@ fn a_document_is_changed_in_an_editor() {
         (&node["metadata"]["name"], &node["metadata"]["labels"]),
         (&id.clone().into(), &json!({"env": "prod"}))
     );
-    let seen = |suffix: &str| std::fs::read_to_string(scene.scratch.join(&format!("seen{suffix}"))).unwrap();
+    let seen = |suffix: &str| std::fs::read_to_string(scene.scratch.join(format!("seen{suffix}"))).unwrap();
     assert_eq!(seen(".modes"), "600\n700\n");
     assert!(seen("").contains("revision: ") && !seen("").contains("status"), "{}", seen(""));
     // The editor is words, not a command for a shell.
