@@ -18,6 +18,14 @@ pub enum Host {
 }
 
 impl Host {
+    /// The form that clients compare host names in: lower case, addresses in their shortest form.
+    pub fn folded(&self) -> String {
+        match self {
+            Self::Name(name) => name.folded(),
+            Self::Ip(ip) => ip.to_canonical().to_string(),
+        }
+    }
+
     /// Reads a host. `user@host`, URLs, paths, ports and options are refused.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         let bare = text.strip_prefix('[').and_then(|inner| inner.strip_suffix(']'));

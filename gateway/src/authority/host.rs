@@ -16,7 +16,6 @@ use rand_core::OsRng;
 
 use super::AuthorityError;
 use super::user::timestamp_of_seconds;
-use crate::audit::GATEWAY;
 
 /// How long a host certificate lives.
 const LIFETIME: Duration = Duration::from_hours(24);
@@ -26,35 +25,34 @@ const RENEWED_BEFORE_END: Duration = Duration::from_hours(12);
 const KEPT_MAX: usize = 1024;
 
 /// How long a node's host certificate lives. The node asks for the next one when a third of that is left.
-const NODE_LIFETIME: Duration = Duration::from_hours(365 * 24);
+pub const NODE_LIFETIME: Duration = Duration::from_hours(365 * 24);
 
-/// Asks for the host certificate of a node. That the node has the key, at its address, is for the caller to know.
+/// Asks for a host certificate. That the host has the key, and may have the names, is for the caller to know.
 #[derive(Debug, Clone)]
 pub struct HostOrder {
     /// The host key.
     pub key: PublicKey,
-    /// The node's UUID.
-    pub node: String,
-    /// Its names.
+    /// For people who read logs.
+    pub key_id: String,
+    /// The host's names.
     pub names: Vec<String>,
+    /// How long it shall live.
+    pub lifetime: Duration,
 }
 
-/// Signs it. The event must be committed before the certificate is given away.
-pub(super) fn sign_node(
+/// Signs it. The event must be committed before the certificate is given away, with who has asked for it.
+pub(super) fn sign(
     ca: &SshCaKey,
     order: HostOrder,
     now: SystemTime,
 ) -> Result<(IssuedCertificate, AuditEntry), AuthorityError> {
-    let HostOrder { key, node, names } = order;
-    let request =
-        HostCertificateRequest { key, key_id: format!("node={node}"), names, lifetime: NODE_LIFETIME };
+    let HostOrder { key, key_id, names, lifetime } = order;
+    let request = HostCertificateRequest { key, key_id, names, lifetime };
     let certificate = issue_host_certificate(ca, &request, now)?;
     let body = certificate.body();
     let event = AuditEntry::new("cert.issue")
-        .with("actor", GATEWAY)
         .with("outcome", "ok")
         .with("kind", "host")
-        .with("node_id", node)
         .with("serial", body.serial)
         .with("key", body.subject.fingerprint())
         .with("principals", body.principals.clone())

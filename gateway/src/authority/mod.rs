@@ -23,7 +23,7 @@ use host::Host;
 use keys::Keys;
 
 pub use bot::{BotOrder, SignedPair};
-pub use host::{HostKeyError, HostKeys, HostOrder};
+pub use host::{HostKeyError, HostKeys, HostOrder, NODE_LIFETIME};
 pub use keys::KeysError;
 pub use user::{SignedUser, UserCertificateOrder};
 pub(crate) use user::{timestamp, timestamp_of_seconds};
@@ -145,7 +145,7 @@ impl Authority {
         self.addr.ask(|reply| Message::SignPair(Box::new(order), reply), ASK_TIME).await?
     }
 
-    /// A node's host certificate. Its event is not written yet: it goes into the commit of the node's entry.
+    /// A host certificate. Its event is not written yet: it goes into the caller's commit, with the actor.
     pub async fn sign_host(
         &self,
         order: HostOrder,
@@ -294,7 +294,7 @@ impl Actor for Signer {
                 reply.answer(bot::sign_pair(&self.keys.user, &self.keys.tls, &order, SystemTime::now()));
             }
             Message::SignHost(order, reply) => {
-                reply.answer(host::sign_node(&self.keys.host, *order, SystemTime::now()));
+                reply.answer(host::sign(&self.keys.host, *order, SystemTime::now()));
             }
             Message::NodeCredential(order, reply) => reply.answer(self.node_credential(&order)),
             Message::HostKeys(node, reply) => {

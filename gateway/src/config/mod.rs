@@ -104,6 +104,12 @@ pub struct Config {
 }
 
 impl Config {
+    /// Whether clients know the gateway itself by this name or address.
+    pub fn is_own_name(&self, name: &str) -> bool {
+        let told = self.ssh_public_addr.iter().map(|(host, _)| host);
+        self.public_addr.iter().chain(told).any(|own| own.eq_ignore_ascii_case(name))
+    }
+
     /// Merges and checks the settings of the command line and the environment with those of `file`.
     pub fn load(flags: Layer, environment: Layer, file: Option<&Path>) -> Result<Self, ConfigError> {
         let file = file.map(Layer::from_file).transpose()?.unwrap_or_default();

@@ -1,6 +1,7 @@
 //! Schemas of what the API takes. The types in `mezite-api` judge; these say beforehand what they will take, and a test
 //! holds both together.
 
+use mezite_api::certificate::HOST_NAMES_MAX;
 use serde_json::{Map, Value, json};
 
 /// An object with these properties and no others; those whose names end in `!` must be there.
@@ -325,6 +326,15 @@ pub(super) fn sign() -> Value {
         ("user!", user()),
         ("public_key!", ssh_key()),
         ("tls_public_key", json!({"type": ["string", "null"], "description": "PEM of type PUBLIC KEY"})),
+        ("ttl", or_null(duration())),
+    ])
+}
+
+/// What `mezctl auth sign --host` sends.
+pub(super) fn sign_host() -> Value {
+    object(&[
+        ("public_key!", ssh_key()),
+        ("names!", json!({"type": "array", "items": host(), "minItems": 1, "maxItems": HOST_NAMES_MAX})),
         ("ttl", or_null(duration())),
     ])
 }

@@ -6,14 +6,15 @@ use jiff::Timestamp;
 use mezite_actors::time;
 use mezite_api::join::{HostCertificate, JoinOutcome, NodeJoin, NodeJoined};
 use mezite_api::node::{HostKeyRotation, NodeSpec};
-use mezite_api::{Host, HostKey, Invalid, Labels, Node, NodeAddress, NodeName, Problem, ProblemCode, escape};
+use mezite_api::{HostKey, Invalid, Labels, Node, NodeAddress, NodeName, Problem, ProblemCode, escape};
 use mezite_ca::{CaKind, ExportForm, PublicKey, Statement, Token};
 use mezite_store::{AuditEntry, Batch};
 use uuid::Uuid;
 
 use super::check::CHECK_TIME;
 use super::{TRIES, is_pinned, proven_key};
-use crate::authority::HostOrder;
+use crate::audit::GATEWAY;
+use crate::authority::{HostOrder, NODE_LIFETIME};
 use crate::bots;
 use crate::connection::Services;
 use crate::inventory::{FoundToken, InventoryError, Joining, Place, TokenPurpose, TokenUse};
@@ -210,8 +211,7 @@ impl Asked {
     fn may_change(&self, services: &Services, place: Place) -> Result<Option<Node>, Problem> {
         let conflict = |text: String| Problem::new(ProblemCode::Conflict, text);
         let name = &self.name;
-        let own = &services.shared.config.public_addr;
-        if own.iter().any(|own| own.eq_ignore_ascii_case(name.as_str())) {
+        if services.shared.config.is_own_name(name.as_str()) {
             return Err(Invalid::new("name", "must not be a name of the gateway").into());
         }
         match place {
@@ -244,11 +244,16 @@ async fn certified(
         Err(_) => return Err(unproved(node, "no answer in time")),
     }
     for (_, key) in &asked.keys {
-        let order = HostOrder { key: key.clone(), node: node.id().to_string(), names: names(services, node) };
+        let order = HostOrder {
+            key: key.clone(),
+            key_id: format!("node={}", node.id()),
+            names: names(services, node),
+            lifetime: NODE_LIFETIME,
+        };
         let (certificate, event) = services.shared.authority.sign_host(order).await?;
         let fingerprint = key.fingerprint();
         certificates.push(HostCertificate { fingerprint, certificate: certificate.line() });
-        events.push(event);
+        events.push(event.with("actor", GATEWAY).with("node_id", node.id().to_string()));
     }
     Ok((certificates, events))
 }
@@ -276,13 +281,9 @@ fn unproved(node: &Node, why: &str) -> Problem {
 
 /// What clients call the node; never a name of the gateway.
 fn names(services: &Services, node: &Node) -> Vec<String> {
-    let host = match &node.spec.addr.host {
-        Host::Name(name) => name.folded(),
-        Host::Ip(ip) => ip.to_canonical().to_string(),
-    };
+    let host = node.spec.addr.host.folded();
     let mut names = vec![node.spec.hostname.folded(), node.id().to_string()];
-    let own = services.shared.config.public_addr.iter().any(|own| own.eq_ignore_ascii_case(&host));
-    if !own && !names.contains(&host) {
+    if !services.shared.config.is_own_name(&host) && !names.contains(&host) {
         names.push(host);
     }
     names

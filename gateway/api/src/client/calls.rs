@@ -12,7 +12,7 @@ use crate::bot::{
     Bot, BotAdd, BotInstance, BotLock, BotPut, BotTokenIssued, BotUnlock, Credentials, JoinRequest,
     RenewRequest, TokenRotate,
 };
-use crate::certificate::{CaType, SignRequest, SignResponse};
+use crate::certificate::{CaType, HostSignRequest, HostSignResponse, SignRequest, SignResponse};
 use crate::explain::Explanation;
 use crate::join::{NodeConfirm, NodeJoin, NodeJoined, NodeLeave};
 use crate::lock::LockAdd;
@@ -286,6 +286,11 @@ impl Client {
     /// Asks for a user certificate.
     pub fn sign(&self, request: &SignRequest) -> Result<SignResponse, ClientError> {
         self.send(Method::POST, "/v1/certificates/user", request)
+    }
+
+    /// Asks for a host certificate.
+    pub fn sign_host(&self, request: &HostSignRequest) -> Result<HostSignResponse, ClientError> {
+        self.send(Method::POST, "/v1/certificates/host", request)
     }
 
     /// The public keys of a CA in the form that other programs read.

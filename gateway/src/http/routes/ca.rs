@@ -55,7 +55,7 @@ async fn tls(shared: Arc<Shared>, request: Request) -> Answer {
 async fn teleport(shared: Arc<Shared>, request: Request) -> Answer {
     let (ca, form) = match request.query.get("type") {
         Some("user") => (CaKind::User, ExportForm::AuthorizedKeys),
-        Some("openssh") => (CaKind::OpenSsh, ExportForm::Plain),
+        Some("openssh") => (CaKind::OpenSsh, ExportForm::AuthorizedKeys),
         Some("host") => (CaKind::Host, ExportForm::ClusterKnownHosts),
         _ => {
             let problem = Problem::new(ProblemCode::Invalid, "type must be user, openssh or host");

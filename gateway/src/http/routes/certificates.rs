@@ -1,16 +1,16 @@
-//! Certificates for users.
+//! Certificates for users and hosts.
 
 use std::sync::Arc;
 
 use mezite_access::{Resource, Verb};
-use mezite_api::certificate::{SignRequest, SignResponse};
+use mezite_api::certificate::{HostSignRequest, HostSignResponse, SignRequest, SignResponse};
 use mezite_api::user::UserKind;
-use mezite_api::{Invalid, Problem, ProblemCode, TlsPublicKey, UserName, pem};
+use mezite_api::{Host, Invalid, Problem, ProblemCode, TlsPublicKey, UserName, pem};
 use mezite_ca::PublicKey;
-use mezite_store::AuditEntry;
+use mezite_store::{AuditEntry, Batch};
 
 use super::Api;
-use crate::authority::{SignedUser, UserCertificateOrder, timestamp_of_seconds};
+use crate::authority::{HostOrder, NODE_LIFETIME, SignedUser, UserCertificateOrder, timestamp_of_seconds};
 use crate::connection::Services;
 use crate::http::app::Answer;
 use crate::http::problem;
@@ -26,6 +26,50 @@ pub(super) fn add(api: &mut Api<'_>) {
         (Resource::Ca, Verb::Create),
         sign,
     );
+    api.rule(
+        Route::post("/v1/certificates/host", "Certifies the key of a host")
+            .takes(schema::sign_host)
+            .creates(),
+        (Resource::HostCert, Verb::Create),
+        sign_host,
+    );
+}
+
+/// For a host that an administrator answers for. Never for the gateway: who has such a certificate could stand in its place.
+async fn sign_host(services: Arc<Services>, operator: Operator, request: Request) -> Answer {
+    let wanted: HostSignRequest = request.json()?;
+    wanted.check()?;
+    let key = PublicKey::from_key_data(wanted.public_key.key_data());
+    let key = key.map_err(|error| Invalid::new("public_key", error.to_string()))?;
+    let mut names: Vec<String> = Vec::new();
+    for name in wanted.names.iter().map(Host::folded) {
+        if services.shared.config.is_own_name(&name) {
+            return Err(Invalid::new("names", "must not have a name of the gateway").into());
+        }
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    let order = HostOrder {
+        key,
+        key_id: format!("host={}", names.first().map_or("", String::as_str)),
+        names,
+        lifetime: wanted.ttl.unwrap_or(NODE_LIFETIME),
+    };
+    let (certificate, event) = services.shared.authority.sign_host(order).await?;
+    let batch = Batch::new().audit(event.by(&operator));
+    services.shared.store.commit(batch).await.map_err(|error| problem::commit(&error))?;
+    let body = certificate.body();
+    Ok(Response::json(
+        201,
+        &HostSignResponse {
+            certificate: certificate.line(),
+            serial: body.serial,
+            principals: body.principals.clone(),
+            valid_after: timestamp_of_seconds(body.valid_after),
+            valid_before: timestamp_of_seconds(body.valid_before),
+        },
+    ))
 }
 
 async fn sign(services: Arc<Services>, operator: Operator, request: Request) -> Answer {

@@ -164,7 +164,7 @@ fn teleports_forms_are_served_at_teleports_place() {
     let export = |query: &str| scene.get(&format!("/webapi/auth/export?{query}")).expect(200);
     let text = |value: Value| value.as_str().unwrap().to_owned();
     assert!(text(export("type=user")).starts_with("cert-authority ssh-ed25519 "));
-    assert!(text(export("type=openssh")).starts_with("ssh-ed25519 "));
+    assert!(text(export("type=openssh")).starts_with("cert-authority ssh-ed25519 "));
     assert!(text(export("type=host")).starts_with("@cert-authority *.example ssh-ed25519 "));
     for query in ["type=tls", "type=", ""] {
         let problem = scene.get(&format!("/webapi/auth/export?{query}")).expect(400);
@@ -198,6 +198,32 @@ fn certificates_are_signed_within_the_roles() {
     assert_eq!((&signed["ttl_cut"], &signed["principals"]), (&true.into(), &json!(["alice", "ubuntu"])));
     assert!(signed["certificate"].as_str().unwrap().starts_with("ssh-ed25519-cert-v01@openssh.com AAAA"));
     assert_eq!(scene.events("cert.issue"), 1);
+}
+
+#[test]
+fn host_certificates_are_for_every_name_but_the_gateways_own() {
+    let scene = Scene::new();
+    let own = scene.services.shared.config.public_addr[0].to_ascii_uppercase();
+    let sign = |names: &Value, ttl: &str| {
+        let wanted = json!({"public_key": KEY, "names": names, "ttl": ttl});
+        scene.ask(Method::Post, "/v1/certificates/host", &wanted)
+    };
+    let names = json!(["1.2.3.4", "OpenSSH-node", "a100fdd0-52db-4eca-a7ab-c3afa7a1564a", "openssh-node"]);
+    let signed = sign(&names, "1h").expect(201);
+    let principals = json!(["1.2.3.4", "openssh-node", "a100fdd0-52db-4eca-a7ab-c3afa7a1564a"]);
+    assert_eq!(signed["principals"], principals);
+    let too_many: Vec<_> = (0..65).map(|number| format!("host-{number}")).collect();
+    for names in
+        [json!([]), json!(["*"]), json!(["*.example.com"]), json!(["a,b"]), json!(["a b"]), json!([""])]
+    {
+        sign(&names, "1h").expect(400);
+    }
+    sign(&json!(too_many), "1h").expect(400);
+    for names in [json!([own]), json!(["db-1", own])] {
+        assert_eq!(sign(&names, "1h").expect(400)["field"], "names");
+    }
+    sign(&json!(["db-1"]), "3000d").expect(400);
+    assert_eq!(scene.events("cert.issue"), 1, "no number is used up for what is refused");
 }
 
 #[test]

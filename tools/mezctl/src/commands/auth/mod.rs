@@ -2,6 +2,7 @@
 
 mod export;
 mod sign;
+mod sign_host;
 
 use clap::Subcommand;
 use mezite_api::client::Client;
@@ -10,7 +11,7 @@ use mezite_console::CommandError;
 /// What to do with certificates and CA keys.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
-    /// Sign a user's public key.
+    /// Sign the public key of a user, or of a host.
     Sign(sign::Sign),
     /// Print the public keys of a CA.
     Export(export::Export),

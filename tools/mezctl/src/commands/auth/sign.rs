@@ -11,23 +11,29 @@ use mezite_console::files;
 use mezite_console::output::{joined, local, print};
 use mezite_console::{CommandError, Kind};
 
-/// Longest file with a public key, in bytes.
-const KEY_FILE_MAX: u64 = 64 * 1024;
+use super::sign_host;
 
-/// Signs a user's public key, or makes a key with certificates for TLS and SSH.
+/// Longest file with a public key, in bytes.
+pub(super) const KEY_FILE_MAX: u64 = 64 * 1024;
+
+/// Signs a public key, of a user or of a host, or makes a key with its certificates.
 #[derive(Debug, Args)]
 pub(crate) struct Sign {
-    /// For whom.
-    #[arg(long)]
-    user: String,
+    /// For which user.
+    #[arg(long, required_unless_present = "host")]
+    user: Option<String>,
+    /// For the host that clients call by these names, UUIDs and addresses. Without --key the host gets a new key,
+    /// PREFIX, and its certificate is PREFIX-cert.pub.
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',', conflicts_with = "user")]
+    host: Vec<String>,
     /// What to write: openssh: a certificate for --key. tls: a new key PREFIX.key with its certificates PREFIX.crt and
     /// PREFIX.key-cert.pub, and the CA of the gateway PREFIX.cas, for 'mezctl --server … --identity PREFIX'.
     #[arg(long, value_enum, default_value_t = Form::Openssh)]
     format: Form,
     /// The file with the public key, whose name ends in .pub; - is stdin.
-    #[arg(long, value_name = "FILE", required_if_eq("format", "openssh"))]
+    #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
-    /// How long the certificate is valid: 30m, 8h, 2d; what the roles allow when it is not given.
+    /// How long the certificate is valid: 30m, 8h, 2d; what the roles allow when it is not given, for hosts a year.
     #[arg(long, value_name = "TIME")]
     ttl: Option<String>,
     /// Where to write the certificate, for ssh beside the key as KEY-cert.pub; stdout when it is not given. With
@@ -47,9 +53,16 @@ enum Form {
 
 impl Sign {
     pub(super) fn run(self, client: &Client) -> Result<(), CommandError> {
-        let user = UserName::parse(&self.user)?;
         let ttl = self.ttl.as_deref().map(duration::parse).transpose();
         let ttl = ttl.map_err(|invalid| invalid.in_field("ttl"))?;
+        let Some(user) = &self.user else {
+            if self.format == Form::Tls {
+                return Err(CommandError::usage("--format=tls is for users"));
+            }
+            let out = self.out.as_deref();
+            return sign_host::run(client, &self.host, self.key.as_deref(), ttl, out);
+        };
+        let user = UserName::parse(user)?;
         let signed = match (self.format, &self.key, &self.out) {
             (Form::Openssh, Some(key), out) => for_ssh(client, &user, ttl, key, out.as_deref())?,
             (Form::Tls, None, Some(prefix)) => for_tls(client, &user, ttl, prefix)?,
