@@ -182,6 +182,36 @@ fn host_certificate_proves_the_name_that_was_asked_for() {
 }
 
 #[test]
+fn a_host_certificate_counts_beside_pinned_keys_where_the_node_says_so() {
+    let mut scene = Scene::start();
+    let key = public_key_path(&scene.sshd.host_key_path(KeyType::Ed25519));
+    let certificate = key.with_file_name("host-cert.pub");
+    let certify = |scene: &mut Scene, name: &str| {
+        let (key, out) = (format!("--key={}", key.display()), format!("--out={}", certificate.display()));
+        scene.mezctl.ok(&["auth", "sign", &format!("--host={name}"), "--format=openssh", &key, &out]);
+        scene.sshd.configure(&[&format!("HostCertificate {}", certificate.display())]);
+    };
+    certify(&mut scene, "NODE1");
+    scene.ssh("true").assert_ok();
+    let other = scene.scratch.join("other");
+    generate_key(&other, KeyType::Ed25519);
+    let pin = format!("--host-key-file={}", public_key_path(&other).display());
+    scene.mezctl.ok(&["nodes", "rotate-host-key", "node1", &pin]);
+    assert_refused(&scene.ssh("true"), &["is not the pinned SHA256:"]);
+    scene.mezctl.ok(&["nodes", "update", "node1", "--host-ca=true"]);
+    scene.ssh("true").assert_ok();
+    let rotation = &scene.mezctl.audit("node.hostkey.rotate")[1];
+    assert_eq!(rotation["new"][1], "host-ca", "{rotation}");
+    certify(&mut scene, "elsewhere");
+    assert_refused(&scene.ssh("true"), &["or certificate of the cluster's Host CA"]);
+    scene.mezctl.ok(&["nodes", "rotate-host-key", "node1", &format!("--host-key={}", scene.sshd.host_key())]);
+    // Pinned, and it shows a certificate that is not for it: sshd offers both, and what is shown must be right.
+    assert_refused(&scene.ssh("true"), &["refused to connect to node1"]);
+    scene.sshd.configure(&[]);
+    scene.ssh("true").assert_ok();
+}
+
+#[test]
 fn several_pinned_keys_let_either_of_two_hosts_in() {
     let scene = Scene::start();
     let mut other = Sshd::start(&scene.scratch, "other", &SshdOptions::default());

@@ -84,6 +84,16 @@ pub struct NodeSpec {
     /// The pinned keys; with none of them the node must show a certificate of the cluster's Host CA.
     #[serde(default)]
     pub host_keys: Vec<HostKey>,
+    /// Whether such a certificate is believed beside the pinned keys.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub host_ca: bool,
+}
+
+impl NodeSpec {
+    /// Whether the node may prove itself by a certificate of the Host CA for its name, UUID or address.
+    pub fn believes_host_ca(&self) -> bool {
+        self.host_ca || self.host_keys.is_empty()
+    }
 }
 
 /// What was seen of a node, apart from what is configured.
@@ -290,6 +300,9 @@ pub struct NodeAdd {
     /// The keys to pin.
     #[serde(default)]
     pub host_keys: Vec<HostKey>,
+    /// Believe a certificate of the Host CA too.
+    #[serde(default)]
+    pub host_ca: bool,
     /// Dial the node first and refuse when it shows another key.
     #[serde(default)]
     pub verify_host_key: bool,
@@ -306,7 +319,7 @@ impl NodeAdd {
         if self.id.is_some_and(|id| id.is_nil()) {
             return Err(Invalid::new("id", "must not be the nil UUID"));
         }
-        if self.verify_host_key && self.host_keys.is_empty() {
+        if self.verify_host_key && self.host_keys.is_empty() && !self.host_ca {
             return Err(Invalid::new("host_keys", "must be given to be verified"));
         }
         Ok(())
@@ -337,6 +350,9 @@ pub struct NodeUpdate {
     /// Other pinned keys instead of all that are pinned now; perhaps none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host_keys: Option<Vec<HostKey>>,
+    /// Whether a certificate of the Host CA is believed beside pinned keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_ca: Option<bool>,
     /// Only when the node is still at this revision.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<u64>,
@@ -388,7 +404,12 @@ mod tests {
     fn a_node_document_has_the_documented_form() {
         let add: NodeAdd =
             request::parse(br#"{"name":"DB-1","host":"::1","labels":{"env":"prod"}}"#).unwrap();
-        let spec = super::NodeSpec { hostname: add.name.clone(), addr: add.addr(), host_keys: add.host_keys };
+        let spec = super::NodeSpec {
+            hostname: add.name.clone(),
+            addr: add.addr(),
+            host_keys: add.host_keys,
+            host_ca: false,
+        };
         let node = Node::new(uuid::Uuid::nil(), add.labels, spec);
         let json = serde_json::to_value(&node).unwrap();
         assert_eq!(

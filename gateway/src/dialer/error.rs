@@ -69,6 +69,8 @@ pub enum DialError {
 pub enum HostKeyFault {
     /// It is not a pinned one, or not certified.
     Unknown,
+    /// None is pinned, and it is not certified.
+    Uncertified,
     /// The node shows it, but has not signed with it.
     Unproven,
     /// It is not the one that the connection began with.
@@ -100,6 +102,11 @@ impl DialError {
             Self::HostKey { fault: HostKeyFault::Unknown, pinned, seen } => format!(
                 "mezite: refused to connect to {node}: its host key {seen} is not the pinned {pinned}. \
                  If the host was re-installed, 'mezctl nodes rotate-host-key {node}'"
+            ),
+            Self::HostKey { fault: HostKeyFault::Uncertified, seen, .. } => format!(
+                "mezite: refused to connect to {node}: no host key of it is pinned, and it shows no certificate of the \
+                 cluster's Host CA for its name: {seen}. Pin its key with 'mezctl nodes rotate-host-key {node}', or \
+                 make a certificate with 'mezctl auth sign --host={node}'"
             ),
             Self::HostKey { fault: HostKeyFault::Changed, pinned, seen } => format!(
                 "mezite: refused to go on with {node}: it shows another host key than before, {seen} (pinned: {pinned}). \

@@ -1,4 +1,4 @@
-//! Which host key a node must show: one of the pinned keys, or a certificate of our Host CA where none is pinned.
+//! Which host key a node must show: one of the pinned keys, or a certificate of our Host CA where that is believed.
 
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
@@ -11,6 +11,9 @@ use mezite_ssh::hostkey;
 
 use super::error::{DialError, HostKeyFault};
 use crate::leg::LegError;
+
+/// What stands for a pinned key where certificates are believed.
+const CERTIFIED: &str = "certificate of the cluster's Host CA";
 
 /// Remembers what a node shows of its host key on one connection, for the message and the audit.
 #[derive(Debug, Clone)]
@@ -29,12 +32,9 @@ struct Shown {
 impl Witness {
     /// For a connection to `node`.
     pub fn new(node: &Node) -> Self {
-        let pins: Vec<_> = node.spec.host_keys.iter().map(|key| key.fingerprint().to_string()).collect();
-        let pinned = if pins.is_empty() {
-            "certificate of the cluster's Host CA".to_owned()
-        } else {
-            pins.join(" or ")
-        };
+        let keys = node.spec.host_keys.iter().map(|key| key.fingerprint().to_string());
+        let certified = node.spec.believes_host_ca().then(|| CERTIFIED.to_owned());
+        let pinned = keys.chain(certified).collect::<Vec<_>>().join(" or ");
         Self(Arc::new(Shown { pinned, first: OnceLock::new(), refused: OnceLock::new(), offered: None }))
     }
 
@@ -63,7 +63,11 @@ impl Witness {
         let fingerprint = |blob: Option<&Vec<u8>>| {
             blob.map_or_else(|| "(none)".to_owned(), |blob| hostkey::fingerprint(blob))
         };
-        let refusal = if first == refused { HostKeyFault::Unknown } else { HostKeyFault::Changed };
+        let refusal = match first == refused {
+            true if self.0.pinned == CERTIFIED => HostKeyFault::Uncertified,
+            true => HostKeyFault::Unknown,
+            false => HostKeyFault::Changed,
+        };
         let (fault, seen) = match error {
             Error::HostKeyRefused => (refusal, fingerprint(refused)),
             Error::HostKeyUnproven => (HostKeyFault::Unproven, fingerprint(first)),
@@ -79,6 +83,7 @@ impl Witness {
 /// The policy for one node.
 pub struct NodeHostKey {
     pinned: Vec<Vec<u8>>,
+    believes_host_ca: bool,
     host_ca: Arc<TrustedSet>,
     names: Vec<String>,
     witness: Witness,
@@ -89,7 +94,8 @@ impl NodeHostKey {
     pub fn new(node: &Node, host_ca: Arc<TrustedSet>, witness: Witness) -> Self {
         let names =
             vec![node.spec.hostname.to_string(), node.id().to_string(), node.spec.addr.host.to_string()];
-        Self { pinned: pinned_blobs(node), host_ca, names, witness }
+        let believes_host_ca = node.spec.believes_host_ca();
+        Self { pinned: pinned_blobs(node), believes_host_ca, host_ca, names, witness }
     }
 
     fn is_certified(&self, blob: &[u8]) -> bool {
@@ -120,11 +126,10 @@ impl HostKeyPolicy for NodeHostKey {
 
     fn algorithms(&self) -> Vec<&'static str> {
         let wanted = |algorithm: &&hostkey::Algorithm| {
-            if self.pinned.is_empty() {
-                algorithm.certificate
+            if algorithm.certificate {
+                self.believes_host_ca
             } else {
-                !algorithm.certificate
-                    && self.pinned.iter().any(|blob| hostkey::key_blob_type(blob) == Ok(algorithm.key_type))
+                self.pinned.iter().any(|blob| hostkey::key_blob_type(blob) == Ok(algorithm.key_type))
             }
         };
         hostkey::ALGORITHMS.iter().filter(|a| a.host_key).filter(wanted).map(|a| a.name).collect()
@@ -134,11 +139,8 @@ impl HostKeyPolicy for NodeHostKey {
         // The first key stays: a node that shows another one at a rekey is not let through by it.
         let shown = &self.witness.0;
         let first = shown.first.get_or_init(|| blob.to_vec()) == blob;
-        let right = if self.pinned.is_empty() {
-            self.is_certified(blob)
-        } else {
-            self.pinned.iter().any(|pinned| pinned == blob)
-        };
+        let right = self.pinned.iter().any(|pinned| pinned == blob)
+            || self.believes_host_ca && self.is_certified(blob);
         if first && right {
             return Ok(());
         }

@@ -231,6 +231,7 @@ pub(super) fn node_add() -> Value {
         ("port", json!({"type": "integer", "minimum": 1, "maximum": 65535})),
         ("labels", labels()),
         ("host_keys", json!({"type": "array", "items": ssh_key(), "maxItems": 16})),
+        ("host_ca", boolean()),
         ("verify_host_key", json!({"type": "boolean"})),
     ])
 }
@@ -243,6 +244,7 @@ pub(super) fn node_update() -> Value {
         ("host", or_null(host())),
         ("port", json!({"type": ["integer", "null"], "minimum": 1, "maximum": 65535})),
         ("host_keys", json!({"type": ["array", "null"], "items": ssh_key(), "maxItems": 8})),
+        ("host_ca", or_null(boolean())),
         ("revision", revision()),
     ])
 }

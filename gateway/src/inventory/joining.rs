@@ -5,7 +5,7 @@ use mezite_store::{AuditEntry, Batch, Keyspace, Precondition, ReadError, Snapsho
 use uuid::Uuid;
 
 use super::index::{host_key, name_key, node_key};
-use super::nodes::{fingerprints, labels_value};
+use super::nodes::{labels_value, pins};
 use super::{FoundToken, Inventory, InventoryError, TokenUse, index, record};
 use crate::audit::GATEWAY;
 
@@ -51,7 +51,7 @@ impl Inventory {
         let event = event("node.join", &new)
             .with("addr", new.spec.addr.to_string())
             .with("labels", labels_value(&new.metadata.labels))
-            .with("host_keys", fingerprints(&new.spec.host_keys))
+            .with("host_keys", pins(&new.spec))
             .with("change", old.is_some())
             .with("token", token.record.id.to_string())
             .with("source", source);

@@ -5,7 +5,7 @@ use std::ops::Bound;
 use jiff::Timestamp;
 use mezite_actors::blocking;
 use mezite_api::node::{HostKeyRotation, NodeAdd, NodeSeen, NodeSpec, NodeUpdate, RotateHostKey};
-use mezite_api::{HostKey, Labels, Node, NodeAddress, NodeRef};
+use mezite_api::{Labels, Node, NodeAddress, NodeRef};
 use mezite_store::{AuditEntry, Batch, CommitError, Keyspace, Precondition, ReadError, Store};
 use serde_json::Value;
 use uuid::Uuid;
@@ -65,7 +65,7 @@ impl Inventory {
     pub async fn add_node(&self, operator: &Operator, add: NodeAdd) -> Result<Node, InventoryError> {
         add.check()?;
         let addr = add.addr();
-        let spec = NodeSpec { hostname: add.name, addr, host_keys: add.host_keys };
+        let spec = NodeSpec { hostname: add.name, addr, host_keys: add.host_keys, host_ca: add.host_ca };
         let mut node = Node::new(add.id.unwrap_or_else(Uuid::new_v4), add.labels, spec);
         let (id, key) = (node.id(), node_key(node.id()));
         let batch = Batch::new()
@@ -78,7 +78,7 @@ impl Inventory {
                 event("node.create", operator, &node)
                     .with("addr", node.spec.addr.to_string())
                     .with("labels", labels_value(&node.metadata.labels))
-                    .with("host_keys", fingerprints(&node.spec.host_keys)),
+                    .with("host_keys", pins(&node.spec)),
             );
         node.metadata.revision = self.store.commit(batch).await.map_err(|error| taken(error, &node))?;
         Ok(node)
@@ -94,12 +94,13 @@ impl Inventory {
         update.check()?;
         let old = self.node(node)?;
         let mut new = old.clone();
-        let NodeUpdate { name, labels, host, port, host_keys, revision } = update;
+        let NodeUpdate { name, labels, host, port, host_keys, host_ca, revision } = update;
         if revision.is_some_and(|revision| revision != old.metadata.revision) {
             return Err(InventoryError::Changed);
         }
         new.spec.hostname = name.unwrap_or(new.spec.hostname);
         new.spec.host_keys = host_keys.unwrap_or(new.spec.host_keys);
+        new.spec.host_ca = host_ca.unwrap_or(new.spec.host_ca);
         new.metadata.labels = labels.unwrap_or(new.metadata.labels);
         let NodeAddress { host: old_host, port: old_port } = new.spec.addr;
         new.spec.addr = NodeAddress { host: host.unwrap_or(old_host), port: port.unwrap_or(old_port) };
@@ -109,7 +110,7 @@ impl Inventory {
             .with("labels", labels_value(&new.metadata.labels))
             .with("old_labels", labels_value(&old.metadata.labels))
             .with("old_name", old.spec.hostname.as_str());
-        let pinned = (new.spec.host_keys != old.spec.host_keys).then(|| rotated(operator, &old, &mut new));
+        let pinned = (pins(&new.spec) != pins(&old.spec)).then(|| rotated(operator, &old, &mut new));
         self.replace_node(&old, new, std::iter::once(event).chain(pinned)).await
     }
 
@@ -238,13 +239,13 @@ fn event(kind: &str, operator: &Operator, node: &Node) -> AuditEntry {
 /// Notes in the node that its pins are others from now on, and gives the event.
 fn rotated(operator: &Operator, old: &Node, new: &mut Node) -> AuditEntry {
     new.status.host_key_rotation = Some(HostKeyRotation { time: Timestamp::now(), by: operator.to_string() });
-    event("node.hostkey.rotate", operator, new)
-        .with("old", fingerprints(&old.spec.host_keys))
-        .with("new", fingerprints(&new.spec.host_keys))
+    event("node.hostkey.rotate", operator, new).with("old", pins(&old.spec)).with("new", pins(&new.spec))
 }
 
-pub(super) fn fingerprints(keys: &[HostKey]) -> Vec<String> {
-    keys.iter().map(|key| key.fingerprint().to_string()).collect()
+/// What proves a node, for audit events: fingerprints, and a word for certificates of the Host CA.
+pub(super) fn pins(spec: &NodeSpec) -> Vec<String> {
+    let certified = spec.believes_host_ca().then(|| "host-ca".to_owned());
+    spec.host_keys.iter().map(|key| key.fingerprint().to_string()).chain(certified).collect()
 }
 
 pub(super) fn labels_value(labels: &Labels) -> Value {

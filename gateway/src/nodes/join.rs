@@ -125,7 +125,8 @@ async fn attempt(services: &Services, asked: &Asked) -> Result<NodeJoined, Failu
     let id = old.as_ref().map_or_else(Uuid::new_v4, Node::id);
     let host_keys = asked.keys.iter().map(|(key, _)| key.clone()).collect();
     let hostname = old.as_ref().map_or_else(|| asked.name.clone(), |old| old.spec.hostname.clone());
-    let spec = NodeSpec { hostname, addr: asked.addr.clone(), host_keys };
+    let host_ca = old.as_ref().is_some_and(|old| old.spec.host_ca);
+    let spec = NodeSpec { hostname, addr: asked.addr.clone(), host_keys, host_ca };
     let mut new = Node::new(id, labels, spec);
     new.status.host_key_rotation = rotation(old.as_ref(), &new);
     let (certificates, events) = certified(services, asked, &new).await?;
@@ -261,7 +262,7 @@ async fn certified(
 /// Dials the node once for each key, which must be the one that it shows.
 async fn proved_at_address(services: &Services, asked: &Asked, node: &Node) -> Result<(), Problem> {
     for (host_key, key) in &asked.keys {
-        let spec = NodeSpec { host_keys: vec![host_key.clone()], ..node.spec.clone() };
+        let spec = NodeSpec { host_keys: vec![host_key.clone()], host_ca: false, ..node.spec.clone() };
         let alone = Node::new(node.id(), Labels::new(), spec);
         let host_ca = services.shared.authority.trusted(CaKind::Host).await?;
         if let Err(error) = services.dialer.probe_host_key(&alone, host_ca).await {

@@ -139,7 +139,8 @@ async fn create(services: Arc<Services>, operator: Operator, request: Request) -
     add.check()?;
     if add.verify_host_key {
         let (hostname, addr) = (add.name.clone(), add.addr());
-        let spec = NodeSpec { hostname, addr, host_keys: add.host_keys.clone() };
+        let (host_keys, host_ca) = (add.host_keys.clone(), add.host_ca);
+        let spec = NodeSpec { hostname, addr, host_keys, host_ca };
         verify_host_key(&services, &operator, &Node::new(Uuid::nil(), Labels::new(), spec)).await?;
     }
     let node = services.inventory.add_node(&operator, add).await?;
@@ -150,7 +151,7 @@ async fn update(services: Arc<Services>, operator: Operator, request: Request) -
     let (name, mut update): (_, NodeUpdate) = (named(&request)?, request.json()?);
     let wanted = request.revision(update.revision)?;
     update.revision = wanted.revision;
-    if update.host_keys.is_some() {
+    if update.host_keys.is_some() || update.host_ca.is_some() {
         rights::administrator(&services, &request, Resource::Node, Verb::Rotate).await?;
     }
     let node = services.inventory.update_node(&operator, &name, update).await;

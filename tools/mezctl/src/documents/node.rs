@@ -47,6 +47,8 @@ struct Spec {
     addr: mezite_api::NodeAddress,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     host_keys: Vec<mezite_api::HostKey>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    host_ca: bool,
     /// Of Teleport's documents, where it is for agents; an error that says so.
     #[serde(default, skip_serializing, deserialize_with = "no_public_addr")]
     public_addr: (),
@@ -79,7 +81,7 @@ fn no_public_addr<'de, D: Deserializer<'de>>(_: D) -> Result<(), D::Error> {
 impl NodeDocument {
     /// The document of a node that the gateway has.
     pub(crate) fn of(node: &Node) -> Self {
-        let NodeSpec { hostname, addr, host_keys } = node.spec.clone();
+        let NodeSpec { hostname, addr, host_keys, host_ca } = node.spec.clone();
         Self {
             kind: Kind::Node,
             sub_kind: node.sub_kind,
@@ -89,7 +91,7 @@ impl NodeDocument {
                 labels: node.metadata.labels.clone(),
                 revision: Some(node.metadata.revision),
             },
-            spec: Spec { hostname, addr, host_keys, public_addr: () },
+            spec: Spec { hostname, addr, host_keys, host_ca, public_addr: () },
             status: serde_json::to_value(&node.status).ok(),
         }
     }
@@ -107,7 +109,7 @@ impl NodeDocument {
     }
 
     fn add(&self) -> NodeAdd {
-        let Spec { hostname, addr, host_keys, public_addr: () } = self.spec.clone();
+        let Spec { hostname, addr, host_keys, host_ca, public_addr: () } = self.spec.clone();
         NodeAdd {
             id: self.metadata.name,
             name: hostname,
@@ -115,6 +117,7 @@ impl NodeDocument {
             port: addr.port,
             labels: self.metadata.labels.clone(),
             host_keys,
+            host_ca,
             verify_host_key: false,
         }
     }
@@ -179,15 +182,17 @@ impl Declared for NodeDocument {
     fn replace(&self, client: &Client, revision: Option<u64>) -> Result<(), CommandError> {
         let gone = || super::conflict("it was removed meanwhile");
         let node = self.find(client)?.ok_or_else(gone)?;
-        let NodeAdd { name, host, port, labels, host_keys, .. } = self.add();
+        let NodeAdd { name, host, port, labels, host_keys, host_ca, .. } = self.add();
         // Pinning takes a right of its own: asked for only where it is needed.
         let host_keys = (host_keys != node.spec.host_keys).then_some(host_keys);
+        let host_ca = (host_ca != node.spec.host_ca).then_some(host_ca);
         let update = NodeUpdate {
             name: Some(name),
             labels: Some(labels),
             host: Some(host),
             port: Some(port),
             host_keys,
+            host_ca,
             revision,
         };
         client.update_node(&NodeRef::parse(&node.id().hyphenated().to_string())?, &update)?;

@@ -30,6 +30,9 @@ pub(crate) struct Add {
     labels: String,
     #[command(flatten)]
     host_keys: HostKeys,
+    /// Believe a certificate of the cluster's Host CA for the node's name, UUID or address: beside the pinned keys, or alone.
+    #[arg(long)]
+    host_ca: bool,
 }
 
 impl Add {
@@ -49,6 +52,7 @@ impl Add {
             port: Port::parse(&self.port)?,
             labels: Labels::parse(&self.labels)?,
             host_keys: self.host_keys.read()?,
+            host_ca: self.host_ca,
             verify_host_key: self.host_keys.verify,
         };
         request.check()?;
@@ -60,7 +64,7 @@ impl Add {
 fn advice(node: &Node) -> String {
     let source = source_towards(node);
     let source = source.map_or("GATEWAY_ADDRESS".to_owned(), |source| source.to_string());
-    let keyless = if node.spec.host_keys.is_empty() {
+    let keyless = if node.spec.host_keys.is_empty() && !node.spec.host_ca {
         "no host key is pinned: the node must show a certificate of this cluster's Host CA\n"
     } else {
         ""
@@ -195,6 +199,7 @@ mod tests {
             hostname: NodeName::parse("db-1").unwrap(),
             addr: NodeAddress::parse("127.0.0.1:22").unwrap(),
             host_keys: Vec::new(),
+            host_ca: false,
         };
         let advice = advice(&Node::new(uuid::Uuid::nil(), Labels::new(), spec));
         assert!(advice.contains("PerSourcePenaltyExemptList 127.0.0.1 "), "{advice}");

@@ -32,9 +32,12 @@ fn lines(node: &Node) -> Vec<(&'static str, String)> {
         ("labels", if node.metadata.labels.is_empty() { dash() } else { node.metadata.labels.to_string() }),
     ];
     lines.extend(fingerprints(node).into_iter().map(|fingerprint| ("pinned host key", fingerprint)));
-    if node.spec.host_keys.is_empty() {
-        lines.push(("pinned host key", "none: it must show a certificate of the Host CA".to_owned()));
-    }
+    let certified = match (node.spec.host_keys.is_empty(), node.spec.host_ca) {
+        (true, _) => Some(("pinned host key", "none: it must show a certificate of the Host CA")),
+        (false, true) => Some(("host ca", "a certificate of the Host CA is believed too")),
+        (false, false) => None,
+    };
+    lines.extend(certified.map(|(name, text)| (name, text.to_owned())));
     lines.push(("kind", node.sub_kind.as_str().to_owned()));
     if let Some(rotation) = &node.status.host_key_rotation {
         lines.push(("pinned anew", format!("{} by {}", local(rotation.time), rotation.by)));

@@ -29,6 +29,9 @@ struct Changes {
     /// Another port of its sshd.
     #[arg(long)]
     port: Option<String>,
+    /// Whether a certificate of the cluster's Host CA is believed beside the pinned keys.
+    #[arg(long, value_name = "BOOL")]
+    host_ca: Option<bool>,
 }
 
 impl Update {
@@ -37,6 +40,7 @@ impl Update {
             labels: self.changes.labels.as_deref().map(Labels::parse).transpose()?,
             host: self.changes.host.as_deref().map(Host::parse).transpose()?,
             port: self.changes.port.as_deref().map(Port::parse).transpose()?,
+            host_ca: self.changes.host_ca,
             ..NodeUpdate::default()
         };
         let node = client.update_node(&reference(&self.node)?, &request)?;
