@@ -198,8 +198,11 @@ fn editor(scene: &Scene, body: &str) -> PathBuf {
 
 /// `mezctl edit WANTED` with such an editor.
 fn edit(scene: &Scene, wanted: &str, body: &str) -> Finished {
+    edit_by(scene, scene.mezctl.command(&["edit", wanted]), body)
+}
+
+fn edit_by(scene: &Scene, mut command: Command, body: &str) -> Finished {
     let script = editor(scene, body);
-    let mut command = scene.mezctl.command(&["edit", wanted]);
     command.env_remove("VISUAL").env("EDITOR", format!("{}  $(touch${{IFS}}shell);", script.display()));
     command.env("TMPDIR", scene.scratch.path()).current_dir(scene.scratch.path());
     run(&mut command)
@@ -321,4 +324,39 @@ fn what_cannot_be_taken_back_from_the_editor_is_kept() {
     }
     assert!(drafts(&scene).is_empty());
     assert_eq!(scene.mezctl.list(&["audit", "ls"]).len(), before);
+}
+
+#[test]
+fn hostile_039_who_may_read_and_not_change_keeps_the_text_and_changes_nothing() {
+    let scene = Scene::start();
+    let role = "kind: role\nmetadata: {name: viewer}\nspec: {allow: {rules: [{resources: [node], verbs: [list, read, update]}]}}\n";
+    let create = |text: &str| scene.mezctl.run_with_input(&["create", "--force", "-f", "-"], text.as_bytes());
+    create(role).assert_ok();
+    scene.mezctl.ok(&["users", "add", "eve", "--roles=viewer"]);
+    let prefix = scene.scratch.join("eve").display().to_string();
+    scene.mezctl.ok(&["auth", "sign", "--user=eve", "--format=tls", "--out", &prefix]);
+    let before = scene.mezctl.json(&["nodes", "get", "node1"]);
+    let remote = |body: &str| {
+        let mut command = Command::new(mezite_fixtures::program("mezctl"));
+        command.arg("--server").arg(format!("localhost:{}", scene.gateway.https().port()));
+        edit_by(
+            &scene,
+            {
+                command.args(["--identity", &prefix, "edit", "node/node1"]);
+                command
+            },
+            body,
+        )
+    };
+    // Pinning takes a right of its own, by whatever way.
+    let pin = "sed -i '/- ssh-ed25519/d; s/host_keys:/host_keys: []/' \"$2\"";
+    let said = remote(pin);
+    assert!(said.assert_code(3).err().contains("no rule for rotate node"), "{}", said.err());
+    assert!(kept(&scene, &said).contains("host_keys: []"));
+    create(&role.replace(", update", "")).assert_ok();
+    let said = remote("sed -i 's/env: test/env: prod/' \"$2\"");
+    assert!(said.assert_code(3).err().contains("no rule for update node"), "{}", said.err());
+    assert!(kept(&scene, &said).contains("env: prod"));
+    assert_eq!(scene.mezctl.json(&["nodes", "get", "node1"]), before);
+    assert!(scene.mezctl.audit("node.update").is_empty());
 }

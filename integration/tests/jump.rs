@@ -158,7 +158,7 @@ fn hostile_092_a_lock_cuts_the_jump_and_what_is_inside() {
 }
 
 #[test]
-fn two_hundred_ways_on_one_connection_are_bounded() {
+fn hostile_068_two_hundred_ways_on_one_connection_are_bounded() {
     let mut scene = Scene::start();
     let (_master, socket) = master(&scene);
     // They say nothing: each is an SSH connection that has not authenticated.

@@ -30,7 +30,7 @@ use mezite_ssh::transport::Limits;
 
 use crate::leg::{Leg, LegError};
 use hostkey::NodeHostKey;
-use places::Places;
+use places::{Places, Slot};
 
 const RESOLVE: Duration = Duration::from_secs(5);
 const CONNECT: Duration = Duration::from_secs(10);
@@ -38,9 +38,9 @@ const CONNECT: Duration = Duration::from_secs(10);
 const QUEUE: Duration = Duration::from_mins(1);
 /// A node's whole part in authentication. Half of what the client has for all of its own, so that the client hears who was slow.
 const AUTHENTICATE: Duration = Duration::from_mins(1);
-/// Attempts at a node that closes before its greeting, and the pause after the first; it doubles.
-const TRIES: u32 = 4;
-const FIRST_PAUSE: Duration = Duration::from_millis(900);
+/// Pauses before further attempts at a node that closes before its greeting. The first is only for those of our own who
+/// were there at the same time; then somebody else keeps it full.
+const PAUSES: [Duration; 3] = [Duration::from_millis(100), Duration::from_secs(1), Duration::from_secs(4)];
 
 /// Makes the key and certificate for one connection, signed by the CA asked for.
 pub type Credentials<'a> = dyn Fn(CaKind) -> BoxFuture<'a, Result<KeyPair, String>> + Send + Sync + 'a;
@@ -96,28 +96,39 @@ impl Dialer {
     pub async fn dial(&self, dial: &Dial<'_>, host_ca: Arc<TrustedSet>) -> Result<Dialled, DialError> {
         let id = dial.node.id();
         let slot = time::timeout(QUEUE, self.places.enter(id, dial.user, dial.login)).await;
-        let _slot = slot.ok().flatten().ok_or(DialError::Queue)?;
+        let mut slot = slot.ok().flatten().ok_or(DialError::Queue)?;
         if self.places.is_braked(id, dial.user, dial.login) {
             return Err(DialError::Braked);
         }
-        let started = Instant::now();
-        let mut pause = FIRST_PAUSE;
-        for tries in 1.. {
-            let greeted = match self.greet(dial.node, host_ca.clone()).await {
-                Err(DialError::Handshake(error)) if closed_early(&error) => {
-                    if tries == TRIES {
-                        return Err(DialError::NoGreeting { tries, over: started.elapsed() });
-                    }
-                    time::sleep(jittered(pause)).await;
-                    pause *= 2;
-                    continue;
-                }
-                other => other?,
+        let greeted = self.greet_patiently(dial.node, &host_ca, &mut slot).await?;
+        let answered = time::timeout(AUTHENTICATE, self.authenticate(greeted, dial)).await;
+        answered.unwrap_or(Err(DialError::Silent(AUTHENTICATE)))
+    }
+
+    /// Connects and exchanges keys; a node that is full is asked again, by one at a time.
+    async fn greet_patiently(
+        &self,
+        node: &Node,
+        host_ca: &Arc<TrustedSet>,
+        slot: &mut Slot,
+    ) -> Result<Greeted, DialError> {
+        let (id, started, mut tries) = (node.id(), Instant::now(), 0);
+        let mut pauses = PAUSES.into_iter();
+        loop {
+            match self.greet(node, host_ca.clone()).await {
+                Err(DialError::Handshake(error)) if closed_early(&error) => tries += 1,
+                other => return other,
+            }
+            let alone = time::timeout(QUEUE, self.places.turned_away(id, slot)).await;
+            let Some(pause) = pauses.next() else {
+                self.places.given_up(id);
+                return Err(DialError::NoGreeting { tries, over: started.elapsed() });
             };
-            let answered = time::timeout(AUTHENTICATE, self.authenticate(greeted, dial)).await;
-            return answered.unwrap_or(Err(DialError::Silent(AUTHENTICATE)));
+            if alone != Ok(true) {
+                return Err(DialError::NoGreeting { tries, over: started.elapsed() });
+            }
+            time::sleep(jittered(pause)).await;
         }
-        Err(DialError::Queue)
     }
 
     /// Dials up to the end of the first key exchange, without authenticating: the host key is what is asked for.

@@ -12,6 +12,8 @@ use uuid::Uuid;
 const UNAUTHENTICATED: usize = 8;
 /// Connections that may wait for one of these places.
 const WAITING: usize = 512;
+/// So long after a node has turned somebody away before its greeting it is gone to one by one.
+const CAREFUL: Duration = Duration::from_secs(30);
 /// So many refusals by a node of a user with one login, or with any, within the time, and the node is not asked again for
 /// as long: from about the third failure on, an sshd with penalties shuts out the gateway's address, that is everybody.
 const REFUSALS: u32 = 2;
@@ -28,6 +30,12 @@ pub struct Places(Mutex<HashMap<Uuid, Place>>);
 struct Place {
     slots: Arc<Semaphore>,
     waiting: usize,
+    /// The turns of those who go to the node one by one.
+    single: Arc<Semaphore>,
+    /// When it last turned somebody away.
+    turned_away: Option<Instant>,
+    /// When somebody who was alone on the way to it last gave up.
+    given_up: Option<Instant>,
     trusted: Option<CaKind>,
     /// Logins that were let in: these are not guesses.
     known: HashSet<String>,
@@ -47,6 +55,9 @@ impl Default for Place {
         Self {
             slots: Arc::new(Semaphore::new(UNAUTHENTICATED)),
             waiting: 0,
+            single: Arc::new(Semaphore::new(1)),
+            turned_away: None,
+            given_up: None,
             trusted: None,
             known: HashSet::new(),
             refused: HashMap::new(),
@@ -59,7 +70,12 @@ impl Place {
     fn is_idle(&self, now: Instant) -> bool {
         self.waiting == 0
             && Arc::strong_count(&self.slots) == 1
+            && !self.is_careful(now)
             && self.refused.values().all(|r| r.is_over(now))
+    }
+
+    fn is_careful(&self, now: Instant) -> bool {
+        self.turned_away.is_some_and(|last| now < last + CAREFUL)
     }
 
     /// The turns of a user's guesses.
@@ -79,10 +95,13 @@ impl Refused {
 }
 
 /// The right to be on the way to a node; given back when dropped.
-#[expect(dead_code, reason = "held for its drop")]
+#[expect(dead_code, reason = "guards are held for their drop")]
 pub struct Slot {
     place: SemaphoreGuardArc,
     turn: Option<SemaphoreGuardArc>,
+    /// Nobody else is on the way there.
+    alone: Option<SemaphoreGuardArc>,
+    entered: Instant,
 }
 
 impl Places {
@@ -96,8 +115,10 @@ impl Places {
     }
 
     /// Waits for a place, and where the node is not known to let `login` in, for the end of the user's guess before.
+    /// Where the node has turned somebody away lately, also for the end of all others who are on the way there.
     /// `None`: too many wait already.
     pub async fn enter(&self, node: Uuid, user: &str, login: &str) -> Option<Slot> {
+        let entered = Instant::now();
         let (slots, turns) = self.with(node, |place| {
             if place.waiting >= WAITING {
                 return None;
@@ -112,8 +133,31 @@ impl Places {
             None => None,
         };
         let place = slots.acquire_arc().await;
+        let single = self.with(node, |place| place.is_careful(Instant::now()).then(|| place.single.clone()));
+        let alone = match single {
+            Some(single) => Some(single.acquire_arc().await),
+            None => None,
+        };
         drop(waiting);
-        Some(Slot { place, turn })
+        Some(Slot { place, turn, alone, entered })
+    }
+
+    /// The node has turned this one away. Waits until it is alone on the way there, for another try; false where it is
+    /// hopeless, because another one who was alone has given up meanwhile.
+    pub async fn turned_away(&self, node: Uuid, slot: &mut Slot) -> bool {
+        let single = self.with(node, |place| {
+            place.turned_away = Some(Instant::now());
+            place.single.clone()
+        });
+        if slot.alone.is_none() {
+            slot.alone = Some(single.acquire_arc().await);
+        }
+        !self.with(node, |place| place.given_up.is_some_and(|when| when > slot.entered))
+    }
+
+    /// One who was alone on the way to the node was turned away to the end.
+    pub fn given_up(&self, node: Uuid) {
+        self.with(node, |place| place.given_up = Some(Instant::now()));
     }
 
     /// The CAs to try, the one that worked last first.
@@ -214,6 +258,28 @@ mod tests {
         assert!(places.is_braked(node, "alice", "ubuntu"), "it does not any more");
         places.let_in(node, "alice", "a", CaKind::OpenSsh);
         assert!(!places.is_braked(node, "alice", "a"));
+    }
+
+    #[test]
+    fn who_was_turned_away_goes_on_alone() {
+        use futures_util::FutureExt as _;
+        let (places, node) = (Places::default(), Uuid::new_v4());
+        let enter = || places.enter(node, "alice", "ubuntu").now_or_never().flatten();
+        places.let_in(node, "alice", "ubuntu", CaKind::OpenSsh);
+        let (mut first, second) = (enter().unwrap(), enter().unwrap());
+        assert_eq!(places.turned_away(node, &mut first).now_or_never(), Some(true));
+        assert!(enter().is_none(), "who comes now waits for it");
+        drop(first);
+        let mut third = enter().unwrap();
+        assert!(enter().is_none());
+        // Who gives up speaks for those who have waited meanwhile.
+        let mut second = second;
+        places.given_up(node);
+        drop(third.alone.take());
+        assert_eq!(places.turned_away(node, &mut second).now_or_never(), Some(false));
+        drop(second);
+        let mut later = enter().unwrap();
+        assert_eq!(places.turned_away(node, &mut later).now_or_never(), Some(true));
     }
 
     #[test]

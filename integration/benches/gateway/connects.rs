@@ -16,8 +16,8 @@ const PATHS: [Path; 6] = [Path::Direct, Path::Jump, Path::Tcp, Path::Russh, Path
 const SETTLE: Duration = Duration::from_millis(50);
 
 /// What was measured on one way.
-struct Series {
-    path: Path,
+pub struct Series {
+    pub path: Path,
     /// Milliseconds, one for each connection.
     walls: Vec<f64>,
     cpu: Cpu,
@@ -26,14 +26,16 @@ struct Series {
 /// Measures and prints.
 pub fn run(options: &Options, goals: &mut Goals) {
     let stage = Stage::start(&[Cipher::Default]);
-    let all = measure(&stage, options.connections);
+    let all = measure(&stage, &PATHS, options.connections);
     print(&all);
     set_goals(&all, goals);
 }
 
-fn measure(stage: &Stage, connections: usize) -> Vec<Series> {
-    let mut all = PATHS.map(|path| Series { path, walls: Vec::new(), cpu: Cpu::default() });
-    for path in PATHS {
+/// Connects so often on each of these ways, taking turns.
+pub fn measure(stage: &Stage, paths: &[Path], connections: usize) -> Vec<Series> {
+    let series = |&path| Series { path, walls: Vec::new(), cpu: Cpu::default() };
+    let mut all: Vec<Series> = paths.iter().map(series).collect();
+    for &path in paths {
         // Warms up: programs in the page cache, what the gateway learns about a node at its first login.
         connect(stage.ssh(path, Cipher::Default, &[]));
     }
@@ -50,11 +52,11 @@ fn measure(stage: &Stage, connections: usize) -> Vec<Series> {
             }
         }
     }
-    all.into()
+    all
 }
 
 /// Milliseconds.
-fn connect(mut ssh: Command) -> f64 {
+pub fn connect(mut ssh: Command) -> f64 {
     ssh.arg("true").stdin(Stdio::null()).stdout(Stdio::null());
     let start = Instant::now();
     let status = ssh.status().expect("ssh starts");
@@ -64,23 +66,26 @@ fn connect(mut ssh: Command) -> f64 {
 }
 
 impl Series {
-    fn p50(&self) -> f64 {
+    /// The median, in milliseconds.
+    pub fn p50(&self) -> f64 {
         percentile(&self.walls, 0.5)
     }
 
-    fn p99(&self) -> f64 {
+    /// What one of a hundred exceeds.
+    pub fn p99(&self) -> f64 {
         percentile(&self.walls, 0.99)
     }
 
     /// Milliseconds of processor time for one connection.
-    fn cost(&self) -> f64 {
+    pub fn cost(&self) -> f64 {
         #[allow(clippy::cast_precision_loss)]
         let count = self.walls.len() as f64;
         self.cpu.total() * 1000.0 / count
     }
 }
 
-fn find(all: &[Series], path: Path) -> &Series {
+/// The series of a way.
+pub fn find(all: &[Series], path: Path) -> &Series {
     all.iter().find(|series| series.path == path).expect("every way is measured")
 }
 

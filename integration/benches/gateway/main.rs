@@ -6,8 +6,10 @@
 // A benchmark that cannot be set up must end with the reason.
 #![allow(clippy::expect_used)]
 
+mod checks;
 mod connects;
 mod decisions;
+mod inside;
 mod machine;
 mod memory;
 mod options;
@@ -44,6 +46,8 @@ fn main() -> ExitCode {
         match benchmark {
             Benchmark::Transfers => transfers::run(&options, &mut goals),
             Benchmark::Connects => connects::run(&options, &mut goals),
+            Benchmark::Inside => inside::run(&options, &mut goals),
+            Benchmark::Checks => checks::run(&options, &mut goals),
             Benchmark::Memory => memory::run(&options, &mut goals),
             Benchmark::Decisions => decisions::run(&mut goals),
         }

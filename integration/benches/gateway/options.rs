@@ -20,6 +20,9 @@ pub struct Options {
     /// How many idle connections are held
     #[arg(long, default_value_t = 200)]
     pub idle: usize,
+    /// How many nodes are looked at
+    #[arg(long, default_value_t = 2000)]
+    pub nodes: usize,
     /// `cargo bench` says this; `cargo test` does not
     #[arg(long, hide = true)]
     pub bench: bool,
@@ -32,6 +35,10 @@ pub enum Benchmark {
     Transfers,
     /// Connect, `true`, close: wall time and processor time
     Connects,
+    /// SSH inside SSH (`-J`, `proxy:`): wall time and processor time
+    Inside,
+    /// `nodes check --all`, and connections beside it
+    Checks,
     /// Memory: idle, with idle connections, size of the program
     Memory,
     /// Decision for a user with 200 roles

@@ -69,6 +69,10 @@ pub enum Path {
     Gateway,
     /// Through the gateway, `CONNECT`.
     Connect,
+    /// Through the gateway, `ssh -J`: SSH inside SSH.
+    Inside,
+    /// Through the gateway, the subsystem `proxy:NODE:PORT`: SSH inside SSH.
+    Proxy,
 }
 
 impl Path {
@@ -81,6 +85,8 @@ impl Path {
             Self::Russh => "`russh` relay",
             Self::Gateway => "**gateway**",
             Self::Connect => "**gateway**, `CONNECT`",
+            Self::Inside => "**gateway**, `-J`",
+            Self::Proxy => "**gateway**, `proxy:`",
         }
     }
 }
@@ -123,6 +129,8 @@ impl Stage {
         let way = match path {
             Path::Gateway => Way::Direct,
             Path::Connect => Way::Connect,
+            Path::Inside => Way::Jump,
+            Path::Proxy => Way::Proxy,
             _ => return self.stock_ssh(path, node, options),
         };
         let route = self.scene.client.route(way, self.scene.login, cipher.node());
@@ -157,13 +165,18 @@ impl Stage {
             Path::Jump => Some(node.jump_pid),
             Path::Tcp => Some(node.tcp.pid()),
             Path::Russh => Some(node.russh.pid()),
-            Path::Gateway | Path::Connect => Some(self.scene.gateway.pid()),
+            Path::Gateway | Path::Connect | Path::Inside | Path::Proxy => Some(self.scene.gateway.pid()),
         }
     }
 
     /// `mezctl` on the gateway.
     pub fn mezctl(&self) -> &Mezctl {
         &self.scene.mezctl
+    }
+
+    /// The scene of the gateway.
+    pub fn scene(&self) -> &Scene {
+        &self.scene
     }
 
     fn node(&self, cipher: Cipher) -> &Node {

@@ -12,13 +12,15 @@ use crate::usage::{self, Cpu};
 
 const CIPHERS: [Cipher; 3] = [Cipher::Default, Cipher::AesGcm, Cipher::ChaCha];
 const PATHS: [Path; 6] = [Path::Direct, Path::Jump, Path::Tcp, Path::Russh, Path::Gateway, Path::Connect];
-const DIRECTIONS: [Direction; 2] = [Direction::Down, Direction::Up];
+/// Both.
+pub const DIRECTIONS: [Direction; 2] = [Direction::Down, Direction::Up];
 
 /// What a process does after the last byte, before its costs are read.
 const SETTLE: Duration = Duration::from_millis(100);
 
+/// Which way the bytes go.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Direction {
+pub enum Direction {
     /// From the node.
     Down,
     /// To the node.
@@ -26,7 +28,8 @@ enum Direction {
 }
 
 impl Direction {
-    const fn word(self) -> &'static str {
+    /// For rows.
+    pub const fn word(self) -> &'static str {
         match self {
             Self::Down => "down",
             Self::Up => "up",
@@ -35,7 +38,7 @@ impl Direction {
 }
 
 /// One transfer.
-struct Sample {
+pub struct Sample {
     path: Path,
     direction: Direction,
     /// Seconds.
@@ -48,7 +51,7 @@ struct Sample {
 pub fn run(options: &Options, goals: &mut Goals) {
     let stage = Stage::start(&CIPHERS);
     for cipher in CIPHERS {
-        let samples = measure(&stage, cipher, options);
+        let samples = measure(&stage, cipher, &PATHS, options);
         print_walls(cipher, options.size, &samples);
         print_costs(cipher, &samples);
         set_goals(cipher, &samples, goals);
@@ -56,12 +59,13 @@ pub fn run(options: &Options, goals: &mut Goals) {
     assert_recorded(&stage);
 }
 
-fn measure(stage: &Stage, cipher: Cipher, options: &Options) -> Vec<Sample> {
+/// Transfers on each of these ways, taking turns.
+pub fn measure(stage: &Stage, cipher: Cipher, paths: &[Path], options: &Options) -> Vec<Sample> {
     let mut samples = Vec::new();
     // The first round warms up.
     for round in 0..=options.rounds {
         for direction in DIRECTIONS {
-            for path in PATHS {
+            for &path in paths {
                 let sample = transfer(stage, path, cipher, direction, options.size);
                 if round > 0 {
                     samples.push(sample);
@@ -118,7 +122,8 @@ fn assert_recorded(stage: &Stage) {
     assert!(!recordings.is_empty(), "the sessions were not recorded");
 }
 
-fn wall(samples: &[Sample], path: Path, direction: Direction) -> f64 {
+/// Seconds of a transfer: the median.
+pub fn wall(samples: &[Sample], path: Path, direction: Direction) -> f64 {
     median(of(samples, path, direction).map(|sample| sample.wall))
 }
 
@@ -129,7 +134,8 @@ fn cpu(samples: &[Sample], path: Path, direction: Direction) -> Cpu {
     }
 }
 
-fn total(samples: &[Sample], path: Path, direction: Direction) -> f64 {
+/// Seconds of processor time for a GiB: the median.
+pub fn total(samples: &[Sample], path: Path, direction: Direction) -> f64 {
     median(of(samples, path, direction).map(|sample| sample.cpu.total()))
 }
 

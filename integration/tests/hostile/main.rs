@@ -7,6 +7,7 @@ mod authentication;
 mod certificates;
 mod floods;
 mod host_keys;
+mod inside;
 mod node_logins;
 mod nodes;
 mod pins;

@@ -1,6 +1,7 @@
 //! What the gateway is measured against. Each yardstick is this very program, started again with other arguments, so
 //! that its processor time and memory can be seen.
 
+mod node;
 mod russh_relay;
 mod tcp_relay;
 
@@ -24,6 +25,11 @@ pub enum Yardstick {
     },
     /// A relay of SSH connections that is made of the `russh` crate.
     RusshRelay(RusshRelay),
+    /// A node made of our own engine.
+    Node {
+        /// Its host key.
+        key: PathBuf,
+    },
 }
 
 /// Settings of the `russh` relay.
@@ -55,6 +61,7 @@ impl Yardstick {
         let served = match self {
             Self::TcpRelay { node } => tcp_relay::serve(node).map_err(Into::into),
             Self::RusshRelay(settings) => russh_relay::serve(settings),
+            Self::Node { key } => node::serve(&key),
         };
         match served {
             Ok(()) => ExitCode::SUCCESS,
@@ -68,6 +75,7 @@ impl Yardstick {
     fn arguments(&self) -> Vec<String> {
         match self {
             Self::TcpRelay { node } => vec!["tcp-relay".to_owned(), node.to_string()],
+            Self::Node { key } => vec!["node".to_owned(), key.display().to_string()],
             Self::RusshRelay(relay) => {
                 let mut all = vec!["russh-relay".to_owned(), relay.node.to_string(), relay.login.clone()];
                 all.extend([&relay.key, &relay.client].map(|path| path.display().to_string()));
