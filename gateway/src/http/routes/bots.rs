@@ -152,7 +152,7 @@ async fn instances(services: Arc<Services>, _: Operator, request: Request) -> An
 async fn rotate(services: Arc<Services>, operator: Operator, request: Request) -> Answer {
     let (name, rotate): (_, mezite_api::bot::TokenRotate) = (named(&request)?, request.json()?);
     let (bot, token) = services.inventory.rotate_token(&operator, &name, rotate).await?;
-    Ok(Response::json(201, &issued(&services.shared, bot, Some(&token))))
+    Ok(Response::json(201, &issued(&services.shared, bot, token.as_ref())))
 }
 
 async fn lock(services: Arc<Services>, operator: Operator, request: Request) -> Answer {

@@ -111,32 +111,37 @@ impl Inventory {
         Ok(instances)
     }
 
-    /// Makes a new token in the place of the old one, and with `revoke` removes the instances that there are.
+    /// Makes a new token in the place of the old one, and with `revoke` removes the instances that there are. A bot that
+    /// joins with id tokens has no token: there it is for `revoke` alone.
     pub async fn rotate_token(
         &self,
         operator: &Operator,
         name: &UserName,
         rotate: TokenRotate,
-    ) -> Result<(Bot, FreshToken), InventoryError> {
+    ) -> Result<(Bot, Option<FreshToken>), InventoryError> {
         rotate.check()?;
         let user = self.bot_user(name)?;
         let (mut bot, revision) = self.bot_record(&user)?;
-        if bot.oidc.is_some() {
+        if bot.oidc.is_some() && !(rotate.revoke && rotate.token_ttl.is_none()) {
             return Err(Invalid::new("bot", "joins with id tokens and has no join token").into());
         }
         let purpose = TokenPurpose::Bot { bot: user.name.clone(), id: user.id };
-        let token = FreshToken::new(purpose, rotate.token_ttl.unwrap_or(DEFAULT_TOKEN_TTL), operator)?;
+        let token = match bot.oidc {
+            Some(_) => None,
+            None => Some(FreshToken::new(purpose, rotate.token_ttl.unwrap_or(DEFAULT_TOKEN_TTL), operator)?),
+        };
         let key = name.as_str().as_bytes();
         let mut batch = Batch::new().require(Keyspace::Bots, key, Precondition::Revision(revision));
         batch = self.without_token(batch, &bot)?;
-        bot.token = Some(text(&token));
+        bot.token = token.as_ref().map(text);
         batch = batch.put(Keyspace::Bots, key, record::encode(&bot));
         let mut removed = 0usize;
         if rotate.revoke {
             (batch, removed) = self.without_instances(batch, name)?;
         }
         let event = event("bot.rotate", operator, name).with("revoked", removed);
-        self.store.commit(token.add_to(batch, operator).audit(event)).await?;
+        let batch = token.iter().fold(batch, |batch, token| token.add_to(batch, operator));
+        self.store.commit(batch.audit(event)).await?;
         Ok((self.described(&user, &bot, &self.locks()?)?, token))
     }
 
