@@ -31,18 +31,21 @@ pub struct SigningKey {
 }
 
 impl SigningKey {
-    /// Makes one of these many bits, or of the curve that the algorithm has. `openssl` makes it.
-    pub fn generate(algorithm: Algorithm, bits: usize) -> Self {
+    /// Makes one; `openssl` does.
+    pub fn generate(algorithm: Algorithm) -> Self {
         let script = match algorithm {
-            Algorithm::ES256 => {
-                "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -outform DER".to_owned()
-            }
-            Algorithm::ES384 => {
-                "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-384 -outform DER".to_owned()
-            }
-            Algorithm::EdDSA => "openssl genpkey -algorithm ED25519 -outform DER".to_owned(),
-            _ => format!("openssl genrsa {bits} | openssl rsa -traditional -outform DER"),
+            Algorithm::ES256 => "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256",
+            Algorithm::ES384 => "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-384",
+            Algorithm::EdDSA => "openssl genpkey -algorithm ED25519",
+            _ => "openssl genrsa 2048",
         };
+        let form = match algorithm {
+            Algorithm::ES256 | Algorithm::ES384 | Algorithm::EdDSA => {
+                "openssl pkcs8 -topk8 -nocrypt -outform DER"
+            }
+            _ => "openssl rsa -traditional -outform DER",
+        };
+        let script = format!("{script} | {form}");
         let made = Command::new("sh").args(["-c", &script]).output().expect("openssl");
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         let key = match algorithm {
@@ -113,7 +116,7 @@ pub struct Issuer {
 impl Issuer {
     /// Starts one with an RSA key.
     pub fn start(scratch: &Scratch) -> Self {
-        Self::with_key(scratch, SigningKey::generate(Algorithm::RS256, 2048))
+        Self::with_key(scratch, SigningKey::generate(Algorithm::RS256))
     }
 
     /// Starts one with this key.
@@ -152,7 +155,7 @@ impl Issuer {
 
     /// Signs with another key from now on, and shows no other.
     pub fn rotate(&self) {
-        let key = SigningKey::generate(self.key().algorithm, 2048);
+        let key = SigningKey::generate(self.key().algorithm);
         locked(&self.state).keys = vec![key];
     }
 
@@ -256,7 +259,7 @@ fn answer(path: &str, asked: &str, manner: &Manner, state: &Mutex<State>, own: &
         "/token" if asked.to_ascii_lowercase().contains(&format!("authorization: bearer {RUNNER}\r\n")) => {
             let mut claims = claims(own);
             let audience = query.split('&').find_map(|pair| pair.strip_prefix("audience="));
-            claims["aud"] = audience.unwrap_or_default().into();
+            claims["aud"] = percent_decoded(audience.unwrap_or_default()).into();
             let key = locked(state).keys.last().cloned().expect("a key");
             json!({ "value": key.sign(&claims) })
         }
@@ -265,4 +268,14 @@ fn answer(path: &str, asked: &str, manner: &Manner, state: &Mutex<State>, own: &
     let body = document.to_string();
     let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: ";
     format!("{head}{}\r\n\r\n{body}", body.len()).into_bytes()
+}
+
+fn percent_decoded(text: &str) -> String {
+    let mut parts = text.split('%');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |mut text, part| {
+        let (code, rest) = part.split_at(2);
+        text.push(char::from(u8::from_str_radix(code, 16).expect("a percent code")));
+        text + rest
+    })
 }

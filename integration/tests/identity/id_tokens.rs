@@ -117,7 +117,7 @@ fn service_account(key: &SigningKey) -> String {
 #[test]
 fn a_daemon_whose_instance_dies_joins_again_with_what_lies_in_the_file() {
     let scene = Scene::start();
-    let key = SigningKey::generate(Algorithm::ES256, 256);
+    let key = SigningKey::generate(Algorithm::ES256);
     let added = cluster(&scene, &key);
     assert_eq!(added["token"], Value::Null);
     let file = scene.scratch.write("token", service_account(&key));
@@ -148,7 +148,7 @@ fn a_daemon_whose_instance_dies_joins_again_with_what_lies_in_the_file() {
 #[test]
 fn a_gateway_is_not_trusted_on_first_use() {
     let scene = Scene::start();
-    let key = SigningKey::generate(Algorithm::EdDSA, 256);
+    let key = SigningKey::generate(Algorithm::EdDSA);
     cluster(&scene, &key);
     let file = scene.scratch.write("token", service_account(&key));
     let identity = Identity::new(&scene, "certs");
@@ -161,7 +161,7 @@ fn a_gateway_is_not_trusted_on_first_use() {
 #[test]
 fn hostile_074_an_id_token_is_seen_by_nobody_on_its_way() {
     let scene = Scene::start();
-    let key = SigningKey::generate(Algorithm::ES384, 384);
+    let key = SigningKey::generate(Algorithm::ES384);
     let added = cluster(&scene, &key);
     let token = service_account(&key);
     let identity = Identity::new(&scene, "certs");
