@@ -51,7 +51,7 @@ pub(crate) enum Shown {
 }
 
 /// The parts of a request that do not depend on what is shown.
-pub(crate) struct Request {
+pub(crate) struct Asked {
     pub(crate) public_key: UserKey,
     pub(crate) proof: String,
     pub(crate) request: Uuid,
@@ -97,8 +97,8 @@ impl Shown {
     }
 
     /// Shows it.
-    pub(crate) fn join(self, client: &Client, asked: Request) -> Result<Credentials, ClientError> {
-        let Request { public_key, proof, request, renewal_interval } = asked;
+    pub(crate) fn join(self, client: &Client, asked: Asked) -> Result<Credentials, ClientError> {
+        let Asked { public_key, proof, request, renewal_interval } = asked;
         match self {
             Self::Token(token) => client.join(&JoinRequest {
                 token: token.token.secret().into(),

@@ -11,7 +11,7 @@ use mezite_ca::Statement;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 
-use crate::admission::Request;
+use crate::admission::Asked;
 use crate::clock::Event;
 use crate::daemon::Daemon;
 use crate::destination::{Attempt, Held, Pair};
@@ -69,7 +69,7 @@ impl Daemon<'_> {
         let kind = self.settings.key_type;
         let attempt = self.destination.attempt(&purpose, now, || Ok((Key::generate(kind)?, now)))?;
         let request = attempt.request.to_string();
-        let asked = Request {
+        let asked = Asked {
             public_key: attempt.key.public()?,
             proof: shown.proof(&request, |statement| attempt.key.prove(statement))?,
             request: attempt.request,

@@ -59,7 +59,7 @@ impl SigningKey {
     /// The same key under another name.
     #[must_use]
     pub fn named(mut self, id: &str) -> Self {
-        self.id = id.to_owned();
+        id.clone_into(&mut self.id);
         self
     }
 

@@ -1,4 +1,4 @@
-//! Joining without a stored secret: a bot is believed by id tokens (OpenID Connect) that its pipeline or cluster signs.
+//! Joining without a stored secret: a bot is believed by id tokens (`OpenID` Connect) that its pipeline or cluster signs.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -213,7 +213,7 @@ impl HttpsUrl {
         self.text.get(self.path..).unwrap_or_default()
     }
 
-    /// Where an issuer describes itself (OpenID Connect Discovery 1.0, section 4).
+    /// Where an issuer describes itself (`OpenID` Connect Discovery 1.0, section 4).
     pub fn discovery(&self) -> Result<Self, Invalid> {
         Self::parse(&format!("{}/.well-known/openid-configuration", self.text.trim_end_matches('/')))
     }

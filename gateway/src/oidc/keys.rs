@@ -35,7 +35,7 @@ pub struct KeySet(Vec<Key>);
 struct Key {
     id: Option<String>,
     algorithm: Algorithm,
-    key: DecodingKey,
+    public: DecodingKey,
 }
 
 /// A key as it is written (RFC 7518, RFC 8037).
@@ -84,7 +84,7 @@ impl KeySet {
             return Err(Fault::Algorithm);
         }
         let claims = fitting.find_map(|key| {
-            let verified = jsonwebtoken::decode(token.text, &key.key, &signature_only(key.algorithm));
+            let verified = jsonwebtoken::decode(token.text, &key.public, &signature_only(key.algorithm));
             verified.ok().map(|verified| verified.claims)
         });
         claims.map(|said| Claims::new(said, token)).ok_or(Fault::Signature)
@@ -107,7 +107,7 @@ impl Key {
             return None;
         }
         let said = jwk.alg.as_deref();
-        let (algorithm, key) = match (jwk.kty.as_str(), jwk.crv.as_deref()) {
+        let (algorithm, public) = match (jwk.kty.as_str(), jwk.crv.as_deref()) {
             ("RSA", _) => {
                 let (n, e) = (jwk.n.as_ref()?, jwk.e.as_ref()?);
                 if bits(&bytes(n)?) < MIN_RSA_BITS {
@@ -124,11 +124,11 @@ impl Key {
             }
             _ => return None,
         };
-        Some(Self { id: jwk.kid, algorithm, key })
+        Some(Self { id: jwk.kid, algorithm, public })
     }
 }
 
-/// RS256 where the key does not say another one: it is what every issuer has (OpenID Connect Core 1.0, section 15.1).
+/// RS256 where the key does not say another one: it is what every issuer has (`OpenID` Connect Core 1.0, section 15.1).
 fn rsa_algorithm(said: Option<&str>) -> Option<Algorithm> {
     match said {
         None | Some("RS256") => Some(Algorithm::RS256),

@@ -117,10 +117,10 @@ fn hostile_121_a_token_is_remembered_by_its_name_or_by_what_was_signed() {
     // A signature has two spellings; what is signed has one.
     let (key, jwk) = key();
     let keys = KeySet::parse(&json!({ "keys": [jwk] })).unwrap();
-    let (one, two) = (signed(&key, &json!({"iss": "x"})), signed(&key, &json!({"iss": "x"})));
+    let (first, second) = (signed(&key, &json!({"iss": "x"})), signed(&key, &json!({"iss": "x"})));
     let seen = |text: &str| keys.verify(&IdToken::parse(text).unwrap()).unwrap().once();
-    assert_eq!(seen(&one), seen(&two));
-    assert_ne!(one, two);
+    assert_eq!(seen(&first), seen(&second));
+    assert_ne!(first, second);
 }
 
 #[test]

@@ -7,8 +7,8 @@ use clap::Args;
 use mezite_api::{UserName, duration};
 use mezite_ca::TokenKind;
 use mezite_identity::{
-    Admission, DEFAULT_KEY_LIFETIME, HOOK_LIMIT, IdTokenSource, IdentityError, KeyType, Names, Settings, TokenArgument,
-    read_id_token, read_small_file,
+    Admission, DEFAULT_KEY_LIFETIME, HOOK_LIMIT, IdTokenSource, IdentityError, KeyType, Names, Settings,
+    TokenArgument, read_id_token, read_small_file,
 };
 use serde::Deserialize;
 

@@ -27,7 +27,7 @@ pub(super) struct OidcArguments {
     /// How it joins.
     #[arg(long, value_enum, default_value_t)]
     join_method: JoinMethod,
-    /// Who signs its id tokens: https://token.actions.githubusercontent.com, https://gitlab.com.
+    /// Who signs its id tokens: a URL, `https://token.actions.githubusercontent.com` for one.
     #[arg(long, value_name = "URL")]
     issuer: Option<String>,
     /// The CA of the issuer's server, PEM, where the gateway's system does not trust it.
