@@ -113,7 +113,7 @@ fn hostile_121_every_wrong_id_token_is_refused_alike() {
     assert!(problems.iter().all(|one| one.status == 401 && *one == problems[0]), "{problems:#?}");
     let events = scene.mezctl.audit("token.refuse");
     assert_eq!(events.len(), wrong.len());
-    let claim = events.iter().find(|event| event["found"] == "evil/app").expect("the claim that was found");
+    let claim = events.iter().find(|event| event["found"] == "evil/app").unwrap();
     assert_eq!((&claim["claim"], &claim["subject"]), (&"repository".into(), &BOT.into()));
     assert!(scene.mezctl.list(&["bots", "instances", BOT]).is_empty());
     // The true one is not held up.

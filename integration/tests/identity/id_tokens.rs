@@ -37,9 +37,9 @@ fn step(scene: &Scene, issuer: &Issuer, script: &str, run_name: &str) -> (Finish
 
 /// The script of the step of this name.
 fn script(workflow: &str, name: &str) -> String {
-    let (_, step) = workflow.split_once(&format!("- name: {name}\n")).expect(workflow);
+    let (_, step) = workflow.split_once(&format!("- name: {name}\n")).unwrap();
     let lines = step.lines().skip(1).take_while(|line| line.starts_with("          "));
-    lines.map(|line| format!("{}\n", line.trim_start())).collect()
+    lines.map(str::trim_start).collect::<Vec<_>>().join("\n")
 }
 
 #[test]
