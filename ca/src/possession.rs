@@ -26,6 +26,13 @@ pub enum Statement<'a> {
         /// The token's digest.
         token: &'a TokenDigest,
     },
+    /// The first certificates, for an id token.
+    OidcJoin {
+        /// The request's id.
+        request: &'a str,
+        /// The token.
+        id_token: &'a str,
+    },
     /// The next certificates of an instance.
     Renew {
         /// The request's id.
@@ -77,6 +84,9 @@ impl fmt::Display for Statement<'_> {
             Self::Join { request, token } => {
                 // Digested once more: what is signed must not help anybody to look the token up.
                 write!(f, "join\n{request}\n{:x}", Sha256::digest(token.as_bytes()))
+            }
+            Self::OidcJoin { request, id_token } => {
+                write!(f, "oidc-join\n{request}\n{:x}", Sha256::digest(id_token))
             }
             Self::Renew { request, instance, generation } => {
                 write!(f, "renew\n{request}\n{instance}\n{generation}")
@@ -143,6 +153,11 @@ mod tests {
             assert_eq!(renew.verify(&public, &proof), Err(ProofError));
             let later = Statement::Join { request: "r-2", token: &token };
             assert_eq!(later.verify(&public, &proof), Err(ProofError));
+            let oidc = Statement::OidcJoin { request: "r-1", id_token: "a.b.c" };
+            let proof = oidc.sign(&key).unwrap();
+            assert_eq!(oidc.verify(&public, &proof), Ok(()));
+            let swapped = Statement::OidcJoin { request: "r-1", id_token: "a.b.d" };
+            assert_eq!(swapped.verify(&public, &proof), Err(ProofError));
             let elsewhere = key.sign("file", HashAlg::Sha512, join.to_string().as_bytes()).unwrap();
             let elsewhere = elsewhere.to_pem(ssh_key::LineEnding::LF).unwrap();
             assert_eq!(join.verify(&public, &elsewhere), Err(ProofError));

@@ -15,6 +15,7 @@ pub mod inventory;
 mod jump;
 pub mod leg;
 pub mod nodes;
+pub mod oidc;
 pub mod people;
 mod race;
 pub mod recorder;

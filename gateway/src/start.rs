@@ -23,6 +23,7 @@ use crate::dialer::Dialer;
 use crate::front::Startups;
 use crate::http::{self, Https, Tls, TlsSetupError};
 use crate::inventory::{Inventory, InventoryError};
+use crate::oidc::Issuers;
 use crate::people::People;
 use crate::recorder::Recorder;
 use crate::shared::{Addresses, Shared};
@@ -91,7 +92,8 @@ impl Gateway {
         for recovery in &recovered {
             auditor.note(lost(recovery));
         }
-        let own = std::iter::once(addresses.ssh).chain(addresses.https.iter().copied()).collect();
+        let own: Vec<SocketAddr> =
+            std::iter::once(addresses.ssh).chain(addresses.https.iter().copied()).collect();
         let socket = config.socket();
         let refusals = Refusals::new(auditor.clone());
         let shared = Arc::new(Shared {
@@ -107,6 +109,7 @@ impl Gateway {
         let services = Arc::new(Services {
             shared,
             inventory,
+            issuers: Issuers::new(own.clone()),
             dialer: Dialer::new(own, Limits::default()),
             recorder,
             connections: Connections::default(),

@@ -10,7 +10,7 @@ use crate::destination::{Destination, Held};
 use crate::folder::Hook;
 use crate::record::Record;
 use crate::schedule::{SLOW_PAUSE, after, jittered, left, pause};
-use crate::{IdentityError, JoinToken, Settings, hook};
+use crate::{Admission, IdentityError, Settings, hook};
 
 /// So often a single shot tries where the gateway does not answer.
 const SHOTS: u32 = 5;
@@ -22,8 +22,8 @@ pub struct Daemon<'a> {
     pub(crate) destination: Destination,
     pub(crate) sender: Sender<Event>,
     pub(crate) events: Receiver<Event>,
-    /// The token, until it was used.
-    token: Option<JoinToken>,
+    /// What to join with, until it was used.
+    admission: Option<Admission>,
 }
 
 /// When something is due: by the machine's clock, and by the time that passes whatever the clock says.
@@ -42,7 +42,7 @@ impl<'a> Daemon<'a> {
     ) -> Result<Self, IdentityError> {
         settings.check()?;
         let destination = Destination::open(&settings.destination, settings.names, steps)?;
-        Ok(Self { settings, clock, destination, sender, events, token: settings.token.clone() })
+        Ok(Self { settings, clock, destination, sender, events, admission: settings.admission.clone() })
     }
 
     /// Joins or renews, once. Where an identity lies here already the token is not used.
@@ -81,15 +81,15 @@ impl<'a> Daemon<'a> {
     fn usable(&self) -> Result<Option<Held>, IdentityError> {
         let held = self.destination.held()?;
         let dead = held.as_ref().is_some_and(|held| held.record.is_dead(self.clock.now()));
-        let Some(held) = held.filter(|_| !dead || self.token.is_none()) else {
-            if self.token.is_none() {
+        let Some(held) = held.filter(|_| !dead || self.admission.is_none()) else {
+            if self.admission.is_none() {
                 let place = self.destination.path().display();
                 return Err(IdentityError::NoIdentity(format!("there is no identity in {place}")));
             }
             return Ok(None);
         };
-        if self.token.is_some() {
-            log::warn!("an identity lies here already: it is renewed, and the join token is not used");
+        if self.admission.is_some() {
+            log::warn!("an identity lies here already: it is renewed, and the token is not used");
         }
         if let Some(pin) = self.settings.ca_pin {
             check_known_pin(&held, pin)?;
@@ -120,20 +120,22 @@ impl<'a> Daemon<'a> {
     /// One try: a renewal where something lies here, and where the gateway will not have that, the token.
     fn attempt(&mut self, held: Option<&Held>) -> Result<Record, IdentityError> {
         let renewed = held.map(|held| self.renew(held));
-        match (renewed, self.token.clone()) {
-            (Some(Err(IdentityError::NotRenewed(why))), Some(token)) => {
-                log::warn!(why; "the identity that lies here is not renewed: the join token is used");
-                self.join_once(&token)
+        match (renewed, self.admission.clone()) {
+            (Some(Err(IdentityError::NotRenewed(why))), Some(admission)) => {
+                log::warn!(why; "the identity that lies here is not renewed: the token is used");
+                self.join_once(&admission)
             }
             (Some(renewed), _) => renewed,
-            (None, Some(token)) => self.join_once(&token),
+            (None, Some(admission)) => self.join_once(&admission),
             (None, None) => Err(IdentityError::NoIdentity("there is no identity".to_owned())),
         }
     }
 
-    fn join_once(&mut self, token: &JoinToken) -> Result<Record, IdentityError> {
-        let record = self.join(token)?;
-        self.token = None;
+    fn join_once(&mut self, admission: &Admission) -> Result<Record, IdentityError> {
+        let record = self.join(admission)?;
+        if !admission.lasts() {
+            self.admission = None;
+        }
         Ok(record)
     }
 

@@ -30,7 +30,9 @@ pub enum IdentityError {
         pid: Option<u32>,
     },
     /// There is no identity that could be renewed, and no token for a new one.
-    #[error("{0}; a new join token is needed ('mezctl bots rotate-token'), given by --join-token=@FILE")]
+    #[error(
+        "{0}; a new join token is needed ('mezctl bots rotate-token'), given by --join-token=@FILE, or an id token"
+    )]
     NoIdentity(String),
     /// The gateway does not accept the token.
     #[error("the gateway refused the token: {0}")]
@@ -44,7 +46,7 @@ pub enum IdentityError {
     /// The gateway does not know the identity any more, or nothing may be issued to it.
     #[error(
         "the gateway does not renew this identity: {0}; a new join token is needed ('mezctl bots rotate-token'), given by \
-         --join-token=@FILE"
+         --join-token=@FILE, or an id token"
     )]
     NotRenewed(String),
     /// The gateway cannot be reached, or cannot do it now.

@@ -4,13 +4,14 @@ use std::sync::mpsc::channel;
 use std::thread;
 
 use mezite_api::CaPin;
-use mezite_api::bot::{Credentials, JoinRequest, RenewRequest};
+use mezite_api::bot::{Credentials, RenewRequest};
 use mezite_api::client::{self, Client, ClientError, Server, Trust};
 use mezite_ca::Statement;
 
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 
+use crate::admission::Asked;
 use crate::clock::Event;
 use crate::daemon::Daemon;
 use crate::destination::{Attempt, Held, Pair};
@@ -18,7 +19,7 @@ use crate::key::Key;
 use crate::record::{Record, Trusted, VERSION};
 use crate::schedule::{after, interval, jittered};
 use crate::ssh_config::{Opener, SshConfig};
-use crate::{IdentityError, JoinToken, reply};
+use crate::{Admission, IdentityError, reply};
 
 /// Says that a call has come back, also where it panicked.
 struct Back(std::sync::mpsc::Sender<Event>);
@@ -60,32 +61,30 @@ impl Daemon<'_> {
         }
     }
 
-    /// The first pair of a new instance, for a token.
-    pub(crate) fn join(&self, token: &JoinToken) -> Result<Record, IdentityError> {
-        let digest = token.token.digest();
-        let purpose = Statement::Join { request: "", token: &digest }.to_string();
+    /// The first pair of a new instance.
+    pub(crate) fn join(&self, admission: &Admission) -> Result<Record, IdentityError> {
+        let shown = admission.shown()?;
+        let purpose = shown.proof("", |statement| statement.to_string());
         let now = self.clock.now();
         let kind = self.settings.key_type;
         let attempt = self.destination.attempt(&purpose, now, || Ok((Key::generate(kind)?, now)))?;
         let request = attempt.request.to_string();
-        let statement = Statement::Join { request: &request, token: &digest };
-        let asked = JoinRequest {
-            token: token.token.secret().into(),
+        let asked = Asked {
             public_key: attempt.key.public()?,
-            proof: attempt.key.prove(&statement)?,
+            proof: shown.proof(&request, |statement| attempt.key.prove(statement))?,
             request: attempt.request,
             renewal_interval: self.settings.renewal_interval,
         };
-        let (trust, trusted) = self.first_trust(token);
+        let (trust, trusted) = self.first_trust(admission);
         let client = connect(&self.settings.auth_server, trust, None)?;
-        let answer = self.call(move || client.join(&asked))?.map_err(|error| {
+        let answer = self.call(move || shown.join(&client, asked))?.map_err(|error| {
             let error = IdentityError::of_join(error);
             if !error.may_pass() && self.destination.give_up().is_err() {
                 log::warn!("what was begun could not be removed");
             }
             error
         })?;
-        self.check_pin(token, &answer)?;
+        self.check_pin(admission, &answer)?;
         self.finish(&attempt, &answer, trusted)
     }
 
@@ -194,16 +193,16 @@ impl Daemon<'_> {
     }
 
     /// Whom to believe before there is an identity.
-    fn first_trust(&self, token: &JoinToken) -> (Trust, Trusted) {
-        match self.settings.ca_pin.or(token.pin) {
+    fn first_trust(&self, admission: &Admission) -> (Trust, Trusted) {
+        match self.settings.ca_pin.or(admission.pin()) {
             Some(pin) => (Trust::Pin(pin), Trusted::Cluster),
             None => (Trust::System, Trusted::System),
         }
     }
 
     /// The CA that an answer brings must be the pinned one: it is believed from then on.
-    fn check_pin(&self, token: &JoinToken, answer: &Credentials) -> Result<(), IdentityError> {
-        match self.settings.ca_pin.or(token.pin) {
+    fn check_pin(&self, admission: &Admission, answer: &Credentials) -> Result<(), IdentityError> {
+        match self.settings.ca_pin.or(admission.pin()) {
             Some(pin) if !has_pin(answer.tls_ca.as_bytes(), &pin) => {
                 Err(IdentityError::Answer("its TLS CA is not the pinned one".to_owned()))
             }

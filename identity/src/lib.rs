@@ -6,6 +6,7 @@
 //!
 //! Reading order: `daemon` decides when, `exchange` asks and checks, `destination` writes.
 
+mod admission;
 mod clock;
 mod daemon;
 mod destination;
@@ -13,6 +14,7 @@ mod error;
 mod exchange;
 mod folder;
 mod hook;
+mod id_token_argument;
 mod join_token;
 mod key;
 mod record;
@@ -24,12 +26,14 @@ mod status;
 mod token_argument;
 pub mod way;
 
+pub use admission::{Admission, IdTokenSource};
 pub use clock::{Clock, Event, SystemClock, events};
 pub use daemon::Daemon;
 pub use destination::{Destination, FILES, Names};
 pub use error::IdentityError;
 pub use exchange::has_pin;
 pub use folder::Hook;
+pub use id_token_argument::{hide_id_token, read_id_token};
 pub use join_token::JoinToken;
 pub use key::{Key, KeyType};
 pub use record::{Record, Trusted};

@@ -7,15 +7,15 @@ use mezite_api::CaPin;
 use mezite_api::client::Server;
 
 use crate::destination::Names;
-use crate::{IdentityError, JoinToken, KeyType};
+use crate::{Admission, IdentityError, KeyType};
 
 /// Checked settings.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// Where certificates come from.
     pub auth_server: Server,
-    /// The join token, for a first pair.
-    pub token: Option<JoinToken>,
+    /// What to join with, for a first pair.
+    pub admission: Option<Admission>,
     /// The pin of the gateway's TLS CA.
     pub ca_pin: Option<CaPin>,
     /// Where the files go.

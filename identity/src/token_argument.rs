@@ -143,7 +143,7 @@ pub fn read_small_file(path: &Path, max: u64) -> io::Result<Zeroizing<String>> {
     take(options.read(true).open(path)?, max)
 }
 
-fn take(input: impl Read, max: u64) -> io::Result<Zeroizing<String>> {
+pub(crate) fn take(input: impl Read, max: u64) -> io::Result<Zeroizing<String>> {
     let mut text = Zeroizing::new(String::new());
     input.take(max + 1).read_to_string(&mut text)?;
     if text.len() as u64 > max {

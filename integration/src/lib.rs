@@ -7,6 +7,7 @@
 pub mod bot;
 pub mod guide;
 pub mod hostile;
+pub mod issuer;
 pub mod person;
 
 use std::fs;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::lock::LockAdd;
+use crate::oidc::{IdTokenSubject, OidcTrust};
 use crate::user::{MAX_ROLES, Traits, check_logins, check_traits};
 use crate::{Invalid, LockTarget, Login, RoleName, SecretText, UserKey, UserName, duration};
 
@@ -45,6 +46,9 @@ pub struct Bot {
     /// Its join token, when there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<BotToken>,
+    /// Whose id tokens it joins with, where it joins with those.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oidc: Option<OidcTrust>,
     /// How many instances there are.
     pub instances: usize,
     /// When it was made.
@@ -88,13 +92,23 @@ pub struct BotAdd {
     /// How long its certificates live; an hour when it is not said, and never longer than the roles say.
     #[serde(default, with = "duration::optional_text", skip_serializing_if = "Option::is_none")]
     pub ttl: Option<Duration>,
+    /// Whose id tokens it joins with, in the place of a join token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oidc: Option<OidcTrust>,
 }
 
 impl BotAdd {
     /// Checks what the fields alone cannot.
     pub fn check(&self) -> Result<(), Invalid> {
         check_bot_roles(&self.roles)?;
-        check_token_ttl(self.token_ttl)
+        check_token_ttl(self.token_ttl)?;
+        match &self.oidc {
+            Some(_) if self.token_ttl.is_some() => {
+                Err(Invalid::new("token_ttl", "is for a join token; this bot joins with id tokens"))
+            }
+            Some(trust) => trust.check(),
+            None => Ok(()),
+        }
     }
 }
 
@@ -150,17 +164,27 @@ pub(crate) fn check_token_ttl(ttl: Option<Duration>) -> Result<(), Invalid> {
     }
 }
 
-/// A fresh join token: the only time that it is shown.
+/// A bot, and how it joins.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BotTokenIssued {
+pub struct BotIssued {
     /// The bot.
     pub bot: Bot,
+    /// Its join token, unless it joins with id tokens.
+    #[serde(flatten)]
+    pub token: Option<IssuedToken>,
+    /// What `--auth-server` is to be.
+    pub auth_server: String,
+    /// What `--ca-pin` is to be, where no token brings it along.
+    pub ca_pin: String,
+}
+
+/// A fresh join token: the only time that it is shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IssuedToken {
     /// The token with the gateway's pin behind it.
     pub token: SecretText,
     /// Until when it can be used.
     pub expires: Timestamp,
-    /// What `--auth-server` is to be.
-    pub auth_server: String,
 }
 
 /// Asks for a new join token in the place of the old one.
@@ -228,6 +252,9 @@ pub struct BotInstance {
     pub joined: Timestamp,
     /// And from where.
     pub joined_from: IpAddr,
+    /// Who the id token said that it is, where it joined with one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub joined_as: Option<IdTokenSubject>,
     /// When a certificate was last given out or confirmed.
     pub last_seen: Timestamp,
     /// And from where it was asked for.

@@ -22,6 +22,7 @@ pub mod lock;
 mod name;
 pub mod node;
 mod node_address;
+pub mod oidc;
 pub mod person;
 pub mod problem;
 mod public_key;

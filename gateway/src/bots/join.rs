@@ -11,24 +11,26 @@ use mezite_store::AuditEntry;
 use uuid::Uuid;
 
 use super::guesses::Verdict;
+use super::oidc::RefusedIdToken;
 use super::{TRIES, credentials, not_issued, proven_key};
 use crate::authority::BotOrder;
 use crate::connection::Services;
-use crate::inventory::{FoundToken, Instance, InventoryError, Pending, Refusal, TokenPurpose, TokenUse};
+use crate::inventory::{Admission, Instance, InventoryError, Pending, Refusal, TokenPurpose, TokenUse};
 
 /// One request, its proof verified.
-struct Asked {
-    token: Token,
-    key: PublicKey,
-    request: Uuid,
-    renewal_interval: Option<Duration>,
-    source: IpAddr,
+pub(super) struct Asked {
+    pub(super) key: PublicKey,
+    pub(super) request: Uuid,
+    pub(super) renewal_interval: Option<Duration>,
+    pub(super) source: IpAddr,
 }
 
 /// Why there was no answer.
-enum Failure {
+pub(super) enum Failure {
     /// The token is refused, with the reason for the audit.
     Token(&'static str, Option<Uuid>),
+    /// The id token is.
+    IdToken(RefusedIdToken),
     /// Somebody else has changed what it is about: look again.
     Raced,
     /// Anything else.
@@ -38,6 +40,20 @@ enum Failure {
 impl<P: Into<Problem>> From<P> for Failure {
     fn from(problem: P) -> Self {
         Self::Problem(problem.into())
+    }
+}
+
+impl Failure {
+    /// What whoever asks is told, once it is written down.
+    pub(super) async fn told(self, services: &Services, source: IpAddr) -> Problem {
+        match self {
+            Self::Token(reason, id) => refused(services, source, reason, id).await,
+            Self::IdToken(refused) => refused.told(services, source).await,
+            Self::Raced => {
+                Problem::new(ProblemCode::Unavailable, "the bot is being changed all the time; try again")
+            }
+            Self::Problem(problem) => problem,
+        }
     }
 }
 
@@ -51,34 +67,45 @@ pub async fn join(services: &Services, wanted: JoinRequest, source: IpAddr) -> R
     // Before anything is looked up: what is wrong with the proof says nothing about the token.
     let key = proven_key(&wanted.public_key, &statement, &wanted.proof)?;
     let renewal_interval = wanted.renewal_interval;
-    let asked = Asked { token, key, request: wanted.request, renewal_interval, source };
+    let asked = Asked { key, request: wanted.request, renewal_interval, source };
     for _ in 0..TRIES {
-        match attempt(services, &asked).await {
+        match attempt(services, &asked, &token).await {
             Ok(credentials) => return Ok(credentials),
             Err(Failure::Raced) => {}
-            Err(Failure::Token(reason, id)) => return Err(refused(services, source, reason, id).await),
-            Err(Failure::Problem(problem)) => return Err(problem),
+            Err(failure) => return Err(failure.told(services, source).await),
         }
     }
-    Err(Problem::new(ProblemCode::Unavailable, "the bot is being changed all the time; try again"))
+    Err(Failure::Raced.told(services, source).await)
 }
 
-async fn attempt(services: &Services, asked: &Asked) -> Result<Credentials, Failure> {
-    let found = services.inventory.find_token(&asked.token)?.ok_or(Failure::Token("unknown", None))?;
+async fn attempt(services: &Services, asked: &Asked, token: &Token) -> Result<Credentials, Failure> {
+    let found = services.inventory.find_token(token)?.ok_or(Failure::Token("unknown", None))?;
     let id = Some(found.record.id);
-    let TokenPurpose::Bot { bot, id: bot_id } = &found.record.purpose else {
+    let TokenPurpose::Bot { bot, id: bot_id } = found.record.purpose.clone() else {
         return Err(Failure::Token("kind", id));
     };
     if let Some(spent) = &found.record.spent {
-        return replayed(services, asked, bot, spent).await?.ok_or(Failure::Token("spent", id));
+        return replayed(services, asked, &bot, spent).await?.ok_or(Failure::Token("spent", id));
     }
-    let now = Timestamp::now();
-    if now >= found.record.expires {
+    if Timestamp::now() >= found.record.expires {
         return Err(Failure::Token("expired", id));
     }
+    let admitted = admit(services, asked, &bot, bot_id, Admission::Token(found)).await?;
+    admitted.ok_or(Failure::Token("other_bot", id))
+}
+
+/// The certificates of a new instance of a bot; nothing where there is no such bot any more.
+pub(super) async fn admit(
+    services: &Services,
+    asked: &Asked,
+    bot: &UserName,
+    bot_id: Uuid,
+    admission: Admission,
+) -> Result<Option<Credentials>, Failure> {
+    let now = Timestamp::now();
     let terms = match services.inventory.bot_terms(bot, asked.source, None).await {
-        Ok(terms) if terms.id == *bot_id => terms,
-        Ok(_) | Err(Refusal::UnknownUser) => return Err(Failure::Token("other_bot", id)),
+        Ok(terms) if terms.id == bot_id => terms,
+        Ok(_) | Err(Refusal::UnknownUser) => return Ok(None),
         Err(refusal) => return Err(not_issued(services, bot, asked.source, &refusal).await.into()),
     };
     check_interval(asked.renewal_interval, terms.lifetime())?;
@@ -102,17 +129,18 @@ async fn attempt(services: &Services, asked: &Asked) -> Result<Credentials, Fail
     let instance = Instance {
         id: instance,
         bot: bot.clone(),
-        bot_id: *bot_id,
+        bot_id,
         current: None,
         pending: Some(pending.clone()),
         former: None,
         joined: now,
         joined_from: asked.source,
+        joined_as: admission.subject().cloned(),
         last_seen: now,
         last_source: asked.source,
     };
-    begin(services, asked, &found, &instance, signed.event).await?;
-    Ok(credentials(services, &instance, &pending).await?)
+    begin(services, asked, &admission, &instance, signed.event).await?;
+    Ok(Some(credentials(services, &instance, &pending).await?))
 }
 
 /// Who renews too late would be without certificates; said before the token is spent.
@@ -126,11 +154,11 @@ fn check_interval(interval: Option<Duration>, lifetime: Duration) -> Result<(), 
     }
 }
 
-/// Spends the token and keeps the instance.
+/// Spends what admits the bot and keeps the instance.
 async fn begin(
     services: &Services,
     asked: &Asked,
-    found: &FoundToken,
+    admission: &Admission,
     instance: &Instance,
     event: AuditEntry,
 ) -> Result<(), Failure> {
@@ -143,14 +171,14 @@ async fn begin(
     };
     let window = SignedDuration::try_from(services.shared.config.recovery_window).unwrap_or_default();
     let forget = instance.joined.saturating_sub(window).unwrap_or(Timestamp::MIN);
-    match services.inventory.open_instance(found, instance, used, vec![event], forget).await {
+    match services.inventory.open_instance(admission, instance, used, vec![event], forget).await {
         Err(InventoryError::Changed) => Err(Failure::Raced),
         other => Ok(other?),
     }
 }
 
 /// The same request with the same key has lost its answer: it is given again.
-async fn replayed(
+pub(super) async fn replayed(
     services: &Services,
     asked: &Asked,
     bot: &UserName,
@@ -180,25 +208,38 @@ pub(crate) async fn refused(
     reason: &str,
     token: Option<Uuid>,
 ) -> Problem {
+    let described = |event: AuditEntry| match token {
+        Some(token) => event.with("token", token.to_string()),
+        None => event,
+    };
+    write_down(services, source, reason, described).await.unwrap_or_else(|| {
+        Problem::new(
+            ProblemCode::Unauthenticated,
+            "the token is not accepted: it was used, has expired, or was replaced. Ask for a new one",
+        )
+    })
+}
+
+/// Counts a refused token of any kind and writes it down; what to say where there were too many.
+pub(super) async fn write_down(
+    services: &Services,
+    source: IpAddr,
+    reason: &str,
+    describe: impl FnOnce(AuditEntry) -> AuditEntry,
+) -> Option<Problem> {
     let verdict = services.guesses.refused(source, Instant::now());
     let kind = if verdict == Verdict::Enough { "token.throttle" } else { "token.refuse" };
     if verdict != Verdict::More {
-        let mut event = AuditEntry::new(kind)
+        let event = AuditEntry::new(kind)
             .with("outcome", "refused")
             .with("source", source.to_string())
             .with("reason", reason);
-        if let Some(token) = token {
-            event = event.with("token", token.to_string());
-        }
-        services.shared.auditor.record_refusal(event).await;
+        services.shared.auditor.record_refusal(describe(event)).await;
     }
     match verdict {
-        Verdict::Wrong => Problem::new(
-            ProblemCode::Unauthenticated,
-            "the token is not accepted: it was used, has expired, or was replaced. Ask for a new one",
-        ),
+        Verdict::Wrong => None,
         Verdict::Enough | Verdict::More => {
-            Problem::new(ProblemCode::Throttled, "too many tokens were refused from your address; wait")
+            Some(Problem::new(ProblemCode::Throttled, "too many tokens were refused from your address; wait"))
         }
     }
 }

@@ -3,6 +3,7 @@
 
 mod guesses;
 mod join;
+mod oidc;
 mod renew;
 
 use std::net::IpAddr;
@@ -18,6 +19,7 @@ use crate::inventory::{Instance, Pending, Refusal};
 pub use guesses::Guesses;
 pub use join::join;
 pub(crate) use join::refused as token_refused;
+pub use oidc::join_oidc;
 pub use renew::{Holder, acknowledge, renew};
 
 /// How often something is tried when somebody else changes what it is about.

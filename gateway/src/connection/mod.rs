@@ -31,6 +31,7 @@ use crate::dialer::Dialer;
 use crate::front::Ticket;
 use crate::inventory::Inventory;
 use crate::leg::{Leg, LegError};
+use crate::oidc::Issuers;
 use crate::people::People;
 use crate::race::race;
 use crate::recorder::Recorder;
@@ -57,6 +58,8 @@ pub struct Services {
     pub refusals: Refusals,
     /// Who guesses at tokens.
     pub guesses: Guesses,
+    /// Whose id tokens bots join with.
+    pub issuers: Issuers,
     /// Who tries to log in.
     pub people: People,
     /// Deadlines and volumes of both legs.

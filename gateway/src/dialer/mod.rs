@@ -9,6 +9,7 @@ mod hostkey;
 mod look;
 mod places;
 
+pub(crate) use address::{Forbidden, check, is_self_connection};
 pub use error::{DialError, HostKeyFault};
 pub use hostkey::Witness;
 pub use look::{Look, Looked};

@@ -153,6 +153,20 @@ pub(super) fn bot_add() -> Value {
         ("roles!", roles),
         ("token_ttl", or_null(duration())),
         ("ttl", or_null(duration())),
+        ("oidc", or_null(oidc_trust())),
+    ])
+}
+
+/// Whose id tokens a bot joins with.
+fn oidc_trust() -> Value {
+    let claims = json!({"type": "object", "propertyNames": {"pattern": "^[a-z]{1,2}$"}, "minProperties": 1,
+                        "maxProperties": 16, "additionalProperties": pattern("^[a-z0-9/]{1,64}$")});
+    object(&[
+        ("issuer", or_null(pattern("^https://[a-z][a-z0-9]{0,30}(/[a-z]{1,8})?$"))),
+        ("issuer_ca", or_null(json!({"type": "string", "maxLength": 65536, "description": "PEM"}))),
+        ("jwks", json!({"type": ["object", "null"], "description": "A JWK set (RFC 7517)"})),
+        ("audience!", pattern("^[a-z0-9]{1,64}$")),
+        ("claims!", claims),
     ])
 }
 
@@ -192,6 +206,21 @@ pub(super) fn bot_unlock() -> Value {
 pub(super) fn join() -> Value {
     object(&[
         ("token!", pattern("^tok-bot-[0-9A-Za-z]{22}$")),
+        ("public_key!", ssh_key()),
+        ("proof!", proof()),
+        ("request!", json!({"type": "string", "format": "uuid"})),
+        ("renewal_interval", or_null(duration())),
+    ])
+}
+
+/// What a bot's instance sends that is not one yet, with an id token.
+pub(super) fn oidc_join() -> Value {
+    object(&[
+        (
+            "id_token!",
+            json!({"type": "string", "maxLength": 16384, "description": "A JWT of the bot's issuer"}),
+        ),
+        ("bot", or_null(user())),
         ("public_key!", ssh_key()),
         ("proof!", proof()),
         ("request!", json!({"type": "string", "format": "uuid"})),
@@ -388,6 +417,7 @@ mod tests {
     use mezite_api::join::{NodeConfirm, NodeJoin, NodeLeave, ProvenHostKey};
     use mezite_api::lock::LockAdd;
     use mezite_api::node::{NodeAdd, NodeCheckRequest, NodeUpdate, RotateHostKey};
+    use mezite_api::oidc::{OidcJoinRequest, OidcTrust};
     use mezite_api::person::{LoginRequest, SetupBegin, SetupConfirm, UserReset};
     use mezite_api::role::RolePut;
     use mezite_api::token::TokenAdd;
@@ -422,6 +452,8 @@ mod tests {
         assert_eq!(properties(&bot_lock()), fields::<BotLock>());
         assert_eq!(properties(&bot_unlock()), fields::<BotUnlock>());
         assert_eq!(properties(&join()), fields::<JoinRequest>());
+        assert_eq!(properties(&oidc_join()), fields::<OidcJoinRequest>());
+        assert_eq!(properties(&oidc_trust()), fields::<OidcTrust>());
         assert_eq!(properties(&renew()), fields::<RenewRequest>());
         assert_eq!(properties(&role_put()), fields::<RolePut>());
         assert_eq!(properties(&node_add()), fields::<NodeAdd>());

@@ -39,7 +39,9 @@ use actor::{Decider, Message};
 use memory::Memory;
 
 pub use access::{AccessRequest, Grant, Holding, Refusal, Subject};
-pub use bots::{BotTerms, Instance, Pair, Pending, Serial, Shown, Standing};
+pub use bots::{
+    Admission, BotTerms, FreshIdToken, Instance, OidcBot, Pair, Pending, Serial, Shown, Standing,
+};
 pub use error::InventoryError;
 pub use filter::Filter;
 pub use joining::{Joining, Place};

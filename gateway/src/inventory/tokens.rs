@@ -264,7 +264,7 @@ fn key(digest: &TokenDigest) -> Vec<u8> {
     hex(digest.lookup()).into_bytes()
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes.iter().fold(String::new(), |mut text, byte| {
         // Writing to a String cannot fail.

@@ -31,11 +31,13 @@ pub enum Keyspace {
     Instances,
     /// How people prove who they are.
     People,
+    /// Id tokens that were used, until they end.
+    IdTokens,
 }
 
 impl Keyspace {
     /// Every keyspace, in the order of their declaration.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Meta,
         Self::Keys,
         Self::Nodes,
@@ -49,6 +51,7 @@ impl Keyspace {
         Self::Bots,
         Self::Instances,
         Self::People,
+        Self::IdTokens,
     ];
 
     /// The name of its table on disk; never changes.
@@ -67,6 +70,7 @@ impl Keyspace {
             Self::Bots => "bots",
             Self::Instances => "instances",
             Self::People => "people",
+            Self::IdTokens => "id_tokens",
         }
     }
 }

@@ -9,8 +9,8 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use mezite_fixtures::{GatewayOptions, Scene, SceneOptions, eventually, program, run};
 use mezite_identity::{
-    DEFAULT_KEY_LIFETIME, Daemon, Event, HOOK_LIMIT, Hook, IdentityError, JoinToken, KeyType, Names, Record,
-    Settings,
+    Admission, DEFAULT_KEY_LIFETIME, Daemon, Event, HOOK_LIMIT, Hook, IdentityError, JoinToken, KeyType,
+    Names, Record, Settings,
 };
 use rustix::process::Signal;
 
@@ -21,7 +21,7 @@ use mezite_integration::bot::{BOT, Identity, add, add_bot, names, rotate};
 pub fn settings(identity: &Identity<'_>, token: Option<&str>) -> Settings {
     Settings {
         auth_server: format!("localhost:{}", identity.scene.gateway.https().port()).parse().unwrap(),
-        token: token.map(|token| JoinToken::parse(token).unwrap()),
+        admission: token.map(|token| Admission::Token(JoinToken::parse(token).unwrap())),
         ca_pin: None,
         destination: identity.folder.clone(),
         renewal_interval: None,

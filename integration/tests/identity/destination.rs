@@ -42,7 +42,8 @@ fn stopper() {
     let [server, destination, token, names, key_lifetime] = parts[..] else { panic!("{parts:?}") };
     let settings = mezite_identity::Settings {
         auth_server: server.parse().unwrap(),
-        token: (!token.is_empty()).then(|| mezite_identity::JoinToken::parse(token).unwrap()),
+        admission: (!token.is_empty())
+            .then(|| mezite_identity::Admission::Token(mezite_identity::JoinToken::parse(token).unwrap())),
         ca_pin: None,
         destination: destination.into(),
         renewal_interval: None,

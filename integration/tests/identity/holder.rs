@@ -2,6 +2,7 @@
 
 use mezite_api::bot::{Credentials, JoinRequest, RenewRequest};
 use mezite_api::client::{self, Client, ClientError, Server, Trust};
+use mezite_api::oidc::OidcJoinRequest;
 use mezite_api::{Problem, ProblemCode, SecretText, UserKey};
 use mezite_ca::{Statement, Token};
 use mezite_fixtures::Scene;
@@ -42,6 +43,24 @@ impl Holder {
     /// Joins.
     pub fn join(&self, scene: &Scene, token: &str, request: Uuid) -> Result<Credentials, ClientError> {
         client(scene, None).join(&self.asks(token, request))
+    }
+
+    /// A request for the first certificates with an id token.
+    pub fn asks_with(&self, id_token: &str, request: Uuid) -> OidcJoinRequest {
+        let id = request.to_string();
+        OidcJoinRequest {
+            id_token: SecretText::from(zeroize::Zeroizing::new(id_token.to_owned())),
+            bot: None,
+            public_key: self.public(),
+            proof: Statement::OidcJoin { request: &id, id_token }.sign(&self.0).unwrap(),
+            request,
+            renewal_interval: None,
+        }
+    }
+
+    /// Joins with an id token.
+    pub fn join_with(&self, scene: &Scene, id_token: &str) -> Result<Credentials, ClientError> {
+        client(scene, None).join_oidc(&self.asks_with(id_token, Uuid::new_v4()))
     }
 
     /// A request for the next certificates of what is held.

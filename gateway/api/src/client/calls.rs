@@ -9,14 +9,15 @@ use super::query::Query;
 use super::{Client, ClientError};
 use crate::audit::{AuditPage, AuditQuery, AuditReport};
 use crate::bot::{
-    Bot, BotAdd, BotInstance, BotLock, BotPut, BotTokenIssued, BotUnlock, Credentials, JoinRequest,
-    RenewRequest, TokenRotate,
+    Bot, BotAdd, BotInstance, BotIssued, BotLock, BotPut, BotUnlock, Credentials, JoinRequest, RenewRequest,
+    TokenRotate,
 };
 use crate::certificate::{CaType, HostSignRequest, HostSignResponse, SignRequest, SignResponse};
 use crate::explain::Explanation;
 use crate::join::{NodeConfirm, NodeJoin, NodeJoined, NodeLeave};
 use crate::lock::LockAdd;
 use crate::node::{NodeAdd, NodeCheckRequest, NodeUpdate, RotateHostKey};
+use crate::oidc::OidcJoinRequest;
 use crate::person::{
     LoginReply, LoginRequest, SetupBegin, SetupBegun, SetupConfirm, SetupDone, SetupToken, UserAdded,
     UserReset,
@@ -214,7 +215,7 @@ impl Client {
     }
 
     /// Adds a bot with a join token.
-    pub fn add_bot(&self, request: &BotAdd) -> Result<BotTokenIssued, ClientError> {
+    pub fn add_bot(&self, request: &BotAdd) -> Result<BotIssued, ClientError> {
         self.send(Method::POST, "/v1/bots", request)
     }
 
@@ -234,7 +235,7 @@ impl Client {
     }
 
     /// Replaces the join token of a bot.
-    pub fn rotate_token(&self, bot: &UserName, request: &TokenRotate) -> Result<BotTokenIssued, ClientError> {
+    pub fn rotate_token(&self, bot: &UserName, request: &TokenRotate) -> Result<BotIssued, ClientError> {
         self.send(Method::POST, &format!("/v1/bots/{bot}/token"), request)
     }
 
@@ -251,6 +252,11 @@ impl Client {
     /// The first certificates of a bot's instance, for a token.
     pub fn join(&self, request: &JoinRequest) -> Result<Credentials, ClientError> {
         self.send(Method::POST, "/v1/bots/join", request)
+    }
+
+    /// The first certificates of a bot, for an id token.
+    pub fn join_oidc(&self, request: &OidcJoinRequest) -> Result<Credentials, ClientError> {
+        self.send(Method::POST, "/v1/bots/join/oidc", request)
     }
 
     /// The next certificates of the instance whose client certificate this client shows.

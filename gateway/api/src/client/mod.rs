@@ -5,6 +5,7 @@
 mod calls;
 mod credentials;
 mod error;
+mod fetch;
 mod key;
 pub mod profile;
 mod query;
@@ -28,6 +29,7 @@ use ureq::{Agent, Body};
 pub use calls::Purpose;
 pub use credentials::{Credentials, CredentialsError};
 pub use error::ClientError;
+pub use fetch::{Fetch, Judge};
 pub use key::ClientKey;
 pub use server::Server;
 pub use trust::Trust;

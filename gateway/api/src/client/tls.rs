@@ -42,24 +42,11 @@ impl TlsConnector {
         trust: Trust,
         credentials: Option<Credentials>,
     ) -> Result<Self, Invalid> {
-        let unusable = |error: rustls::Error| Invalid::new("credentials", error.to_string());
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let knows_ca = !matches!(trust, Trust::System);
-        let verifier = trust.verifier(&provider)?;
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(unusable)?
-            .dangerous()
-            .with_custom_certificate_verifier(verifier);
-        let mut config = match credentials {
-            Some(Credentials { chain, key }) => config.with_client_auth_cert(chain, key).map_err(unusable)?,
-            None => config.with_no_client_auth(),
-        };
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let mut config = config(trust, credentials)?;
         if knows_ca {
             config.alpn_protocols.push(CLUSTER_CA.to_vec());
         }
-        config.resumption = rustls::client::Resumption::disabled();
         Ok(Self { name: server.name()?, server, config: Arc::new(config) })
     }
 
@@ -77,26 +64,61 @@ impl TlsConnector {
 
     /// The connection with its handshake done: nothing is sent before the server has proved itself.
     fn open(&self) -> io::Result<TlsStream> {
-        let mut stream = self.dial()?;
-        stream.set_nodelay(true)?;
-        let unusable = |error| io::Error::new(io::ErrorKind::InvalidData, error);
-        let mut connection =
-            ClientConnection::new(Arc::clone(&self.config), self.name.clone()).map_err(unusable)?;
-        let deadline = Instant::now() + CONNECT_TIME;
-        while connection.is_handshaking() {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Err(io::ErrorKind::TimedOut.into());
-            }
-            stream.set_read_timeout(Some(left))?;
-            stream.set_write_timeout(Some(left))?;
-            connection.complete_io(&mut stream)?;
-        }
-        Ok(StreamOwned::new(connection, stream))
+        handshake(self.dial()?, &self.config, &self.name, Instant::now() + CONNECT_TIME)
     }
 }
 
-type TlsStream = StreamOwned<ClientConnection, TcpStream>;
+pub(super) type TlsStream = StreamOwned<ClientConnection, TcpStream>;
+
+/// HTTP over TLS with whoever `trust` believes.
+pub(super) fn config(trust: Trust, credentials: Option<Credentials>) -> Result<ClientConfig, Invalid> {
+    let unusable = |error: rustls::Error| Invalid::new("credentials", error.to_string());
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let verifier = trust.verifier(&provider)?;
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(unusable)?
+        .dangerous()
+        .with_custom_certificate_verifier(verifier);
+    let mut config = match credentials {
+        Some(Credentials { chain, key }) => config.with_client_auth_cert(chain, key).map_err(unusable)?,
+        None => config.with_no_client_auth(),
+    };
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.resumption = rustls::client::Resumption::disabled();
+    Ok(config)
+}
+
+/// Has the server prove that it is called so, in time.
+pub(super) fn handshake(
+    mut stream: TcpStream,
+    config: &Arc<ClientConfig>,
+    name: &ServerName<'static>,
+    deadline: Instant,
+) -> io::Result<TlsStream> {
+    stream.set_nodelay(true)?;
+    let unusable = |error| io::Error::new(io::ErrorKind::InvalidData, error);
+    let mut connection = ClientConnection::new(Arc::clone(config), name.clone()).map_err(unusable)?;
+    while connection.is_handshaking() {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        stream.set_read_timeout(Some(left))?;
+        stream.set_write_timeout(Some(left))?;
+        // Step by step: whoever answers byte by byte gets no more time than whoever does not answer.
+        if connection.wants_write() {
+            connection.write_tls(&mut stream)?;
+        } else if connection.read_tls(&mut stream)? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        } else if let Err(error) = connection.process_new_packets() {
+            // The server is told why, where it still listens.
+            let _ = connection.write_tls(&mut stream);
+            return Err(unusable(error));
+        }
+    }
+    Ok(StreamOwned::new(connection, stream))
+}
 
 impl Connector for TlsConnector {
     type Out = StreamTransport<TlsStream>;

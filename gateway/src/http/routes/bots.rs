@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use mezite_access::{Resource, Verb};
 use mezite_actors::blocking;
-use mezite_api::bot::{Bot, BotLock, BotPut, BotTokenIssued, BotUnlock};
+use mezite_api::bot::{Bot, BotIssued, BotLock, BotPut, BotUnlock, IssuedToken};
 use mezite_api::{Problem, ProblemCode, SecretText, UserName};
 use mezite_ca::ClientIdentity;
 use zeroize::Zeroizing;
@@ -36,7 +36,9 @@ fn bots(api: &mut Api<'_>) {
     use Resource::Bot;
     api.rule(Route::get("/v1/bots", "Lists bots by name").query(PAGED), (Bot, Verb::List), list);
     api.rule(
-        Route::post("/v1/bots", "Adds a bot with a join token").takes(schema::bot_add).creates(),
+        Route::post("/v1/bots", "Adds a bot with a join token, or with whose id tokens it joins")
+            .takes(schema::bot_add)
+            .creates(),
         (Bot, Verb::Create),
         create,
     );
@@ -83,6 +85,12 @@ fn certificates(api: &mut Api<'_>) {
             .creates(),
         join,
     );
+    api.open(
+        Route::post("/v1/bots/join/oidc", "Gives the first certificates for an id token")
+            .takes(schema::oidc_join)
+            .creates(),
+        join_oidc,
+    );
     api.certified(
         Route::post("/v1/bots/renew", "Gives the next certificates").takes(schema::renew).creates(),
         renew,
@@ -107,7 +115,7 @@ async fn get(services: Arc<Services>, _: Operator, request: Request) -> Answer {
 
 async fn create(services: Arc<Services>, operator: Operator, request: Request) -> Answer {
     let (bot, token) = services.inventory.add_bot(&operator, request.json()?).await?;
-    Ok(Response::json(201, &issued(&services.shared, bot, &token)))
+    Ok(Response::json(201, &issued(&services.shared, bot, token.as_ref())))
 }
 
 async fn put(services: Arc<Services>, operator: Operator, request: Request) -> Answer {
@@ -144,7 +152,7 @@ async fn instances(services: Arc<Services>, _: Operator, request: Request) -> An
 async fn rotate(services: Arc<Services>, operator: Operator, request: Request) -> Answer {
     let (name, rotate): (_, mezite_api::bot::TokenRotate) = (named(&request)?, request.json()?);
     let (bot, token) = services.inventory.rotate_token(&operator, &name, rotate).await?;
-    Ok(Response::json(201, &issued(&services.shared, bot, &token)))
+    Ok(Response::json(201, &issued(&services.shared, bot, token.as_ref())))
 }
 
 async fn lock(services: Arc<Services>, operator: Operator, request: Request) -> Answer {
@@ -163,6 +171,11 @@ async fn unlock(services: Arc<Services>, operator: Operator, request: Request) -
 async fn join(services: Arc<Services>, request: Request) -> Answer {
     let source = request.caller.source();
     Ok(Response::json(201, &bots::join(&services, request.json()?, source).await?))
+}
+
+async fn join_oidc(services: Arc<Services>, request: Request) -> Answer {
+    let source = request.caller.source();
+    Ok(Response::json(201, &bots::join_oidc(&services, request.json()?, source).await?))
 }
 
 async fn renew(services: Arc<Services>, client: Arc<TlsClient>, request: Request) -> Answer {
@@ -188,9 +201,14 @@ fn holder(client: &TlsClient) -> Result<Holder, Problem> {
     })
 }
 
-fn issued(shared: &Shared, bot: Bot, token: &FreshToken) -> BotTokenIssued {
-    let expires = token.record.expires;
-    BotTokenIssued { bot, token: printed(shared, token), expires, auth_server: auth_server(shared) }
+fn issued(shared: &Shared, bot: Bot, token: Option<&FreshToken>) -> BotIssued {
+    BotIssued {
+        bot,
+        token: token
+            .map(|token| IssuedToken { token: printed(shared, token), expires: token.record.expires }),
+        auth_server: auth_server(shared),
+        ca_pin: shared.authority.tls_pin().to_string(),
+    }
 }
 
 /// A token as its holder gets it: with the pin of the gateway behind it.

@@ -100,6 +100,7 @@ fn services(folder: &Path) -> Services {
         connections: Connections::default(),
         refusals,
         guesses: crate::bots::Guesses::default(),
+        issuers: crate::oidc::Issuers::new(Vec::new()),
         people: crate::people::People::default(),
         limits: Limits::default(),
     }

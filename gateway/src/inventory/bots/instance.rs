@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use mezite_api::UserName;
+use mezite_api::oidc::IdTokenSubject;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -79,6 +80,9 @@ pub struct Instance {
     pub joined: Timestamp,
     /// And from where.
     pub joined_from: IpAddr,
+    /// Who the id token said that it is, where it joined with one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub joined_as: Option<IdTokenSubject>,
     /// When a pair was last given out or confirmed.
     pub last_seen: Timestamp,
     /// And who asked for it.
@@ -221,6 +225,7 @@ mod tests {
             former: None,
             joined: at(0),
             joined_from: HOME,
+            joined_as: None,
             last_seen: at(0),
             last_source: HOME,
         }

@@ -5,11 +5,14 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use mezite_access::Issuance;
+use mezite_api::oidc::IdTokenSubject;
 use mezite_api::{Lock, LockTarget, UserName, escape};
 use mezite_store::{AuditEntry, Batch, Keyspace, Precondition, Revision, Versioned};
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::instance::{Instance, Shown, Standing};
+use super::oidc::FreshIdToken;
 use super::{instances_prefix, record};
 use crate::audit::GATEWAY;
 use crate::inventory::actor::Message;
@@ -20,6 +23,45 @@ use crate::inventory::{FoundToken, Inventory, InventoryError, Refusal, TokenUse}
 const FORGET: usize = 64;
 /// How often a confirmation is tried when somebody else changes the instance.
 const TRIES: usize = 4;
+
+/// What lets an instance begin, and is spent by it.
+#[derive(Debug)]
+pub enum Admission {
+    /// A join token.
+    Token(FoundToken),
+    /// An id token.
+    IdToken(FreshIdToken),
+}
+
+impl Admission {
+    fn spend(&self, used: TokenUse, batch: Batch) -> Batch {
+        match self {
+            Self::Token(token) => token.spend(used, batch),
+            Self::IdToken(token) => token.spend(used, batch),
+        }
+    }
+
+    /// Who joins, where it is said.
+    pub fn subject(&self) -> Option<&IdTokenSubject> {
+        match self {
+            Self::Token(_) => None,
+            Self::IdToken(token) => Some(&token.subject),
+        }
+    }
+
+    /// Adds to the event of the join how it was done.
+    fn describe(&self, event: AuditEntry) -> AuditEntry {
+        let Some(subject) = self.subject() else { return event.with("method", "token") };
+        let claims: Map<String, Value> =
+            subject.claims.iter().map(|(name, value)| (escape(name), escape(value).into())).collect();
+        let event =
+            event.with("method", "oidc").with("issuer", escape(&subject.issuer)).with("claims", claims);
+        match &subject.subject {
+            Some(subject) => event.with("joined_as", escape(subject)),
+            None => event,
+        }
+    }
+}
 
 /// What a bot may be given now.
 #[derive(Debug, Clone)]
@@ -61,17 +103,17 @@ impl Inventory {
         stored.map(|stored| read(&String::from_utf8_lossy(&key), &stored)).transpose()
     }
 
-    /// Begins a lineage: the token is spent in the same commit. `forget`: instances that ended before then go.
+    /// Begins a lineage: what admits it is spent in the same commit. `forget`: instances that ended before then go.
     pub async fn open_instance(
         &self,
-        token: &FoundToken,
+        admission: &Admission,
         instance: &Instance,
         used: TokenUse,
         events: Vec<AuditEntry>,
         forget: Timestamp,
     ) -> Result<(), InventoryError> {
         let key = instance_key(&instance.bot, instance.id);
-        let mut batch = token
+        let mut batch = admission
             .spend(used, Batch::new())
             .require(Keyspace::Users, instance.bot.as_str().as_bytes(), Precondition::Present)
             .require(Keyspace::Instances, &key, Precondition::Absent)
@@ -87,7 +129,11 @@ impl Inventory {
                     .delete(Keyspace::Instances, &key);
             }
         }
+        if let Admission::IdToken(token) = admission {
+            batch = self.without_ended_id_tokens(batch, token)?;
+        }
         let joined = event("bot.join", instance, instance.joined_from).with("forgotten", forgotten);
+        let joined = admission.describe(joined);
         batch = events.into_iter().chain([joined]).fold(batch, Batch::audit);
         self.store.commit(batch).await?;
         Ok(())

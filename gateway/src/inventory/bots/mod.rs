@@ -5,24 +5,28 @@
 
 mod instance;
 mod lineage;
+mod oidc;
 mod put;
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 use mezite_api::bot::{self, Bot, BotAdd, BotToken, DEFAULT_TOKEN_TTL, DEFAULT_TTL, TokenRotate, TokenState};
+use mezite_api::oidc::OidcTrust;
 use mezite_api::user::{Traits, UserKind};
-use mezite_api::{Lock, LockTarget, User, UserName, duration};
+use mezite_api::{Invalid, Lock, LockTarget, User, UserName, duration};
 use mezite_store::{AuditEntry, Batch, Keyspace, Precondition, Revision};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::tokens::{FreshToken, TokenPurpose};
 use super::{By as _, Inventory, InventoryError, Operator, record};
+use crate::oidc::KeySet;
 
 pub use instance::{Instance, Pair, Pending, Serial, Shown, Standing};
-pub use lineage::BotTerms;
 pub(super) use lineage::instance_key;
+pub use lineage::{Admission, BotTerms};
+pub use oidc::{FreshIdToken, OidcBot};
 
 /// The most instances of a bot that are listed, or removed with it.
 const MAX_INSTANCES: usize = 8 * 1024;
@@ -38,16 +42,22 @@ struct BotRecord {
     /// The key of its token's record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     token: Option<String>,
+    /// Whose id tokens it joins with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    oidc: Option<OidcTrust>,
 }
 
 impl Inventory {
-    /// Adds a bot with a join token. The name must be free and every role must exist.
+    /// Adds a bot with a join token, or one that joins with id tokens. The name must be free and every role must exist.
     pub async fn add_bot(
         &self,
         operator: &Operator,
         add: BotAdd,
-    ) -> Result<(Bot, FreshToken), InventoryError> {
+    ) -> Result<(Bot, Option<FreshToken>), InventoryError> {
         add.check()?;
+        if let Some(keys) = add.oidc.as_ref().and_then(|trust| trust.jwks.as_ref()) {
+            KeySet::parse(keys).map_err(|error| Invalid::new("jwks", error.to_string()))?;
+        }
         let user = User {
             id: Uuid::new_v4(),
             name: add.name,
@@ -60,12 +70,19 @@ impl Inventory {
             revision: 0,
         };
         let purpose = TokenPurpose::Bot { bot: user.name.clone(), id: user.id };
-        let token = FreshToken::new(purpose, add.token_ttl.unwrap_or(DEFAULT_TOKEN_TTL), operator)?;
-        let record =
-            BotRecord { id: user.id, ttl: add.ttl.unwrap_or(DEFAULT_TTL), token: Some(text(&token)) };
+        let token = match add.oidc {
+            Some(_) => None,
+            None => Some(FreshToken::new(purpose, add.token_ttl.unwrap_or(DEFAULT_TOKEN_TTL), operator)?),
+        };
+        let record = BotRecord {
+            id: user.id,
+            ttl: add.ttl.unwrap_or(DEFAULT_TTL),
+            token: token.as_ref().map(text),
+            oidc: add.oidc,
+        };
         // Whatever an earlier bot of this name has left behind is not this one's.
         let batch = Batch::new().put(Keyspace::Bots, user.name.as_str().as_bytes(), record::encode(&record));
-        let batch = token.add_to(batch, operator);
+        let batch = token.iter().fold(batch, |batch, token| token.add_to(batch, operator));
         let user = self.put_user(batch, user, Precondition::Absent, operator, "bot.create").await?;
         Ok((self.described(&user, &record, &self.locks()?)?, token))
     }
@@ -94,29 +111,37 @@ impl Inventory {
         Ok(instances)
     }
 
-    /// Makes a new token in the place of the old one, and with `revoke` removes the instances that there are.
+    /// Makes a new token in the place of the old one, and with `revoke` removes the instances that there are. A bot that
+    /// joins with id tokens has no token: there it is for `revoke` alone.
     pub async fn rotate_token(
         &self,
         operator: &Operator,
         name: &UserName,
         rotate: TokenRotate,
-    ) -> Result<(Bot, FreshToken), InventoryError> {
+    ) -> Result<(Bot, Option<FreshToken>), InventoryError> {
         rotate.check()?;
         let user = self.bot_user(name)?;
         let (mut bot, revision) = self.bot_record(&user)?;
+        if bot.oidc.is_some() && !(rotate.revoke && rotate.token_ttl.is_none()) {
+            return Err(Invalid::new("bot", "joins with id tokens and has no join token").into());
+        }
         let purpose = TokenPurpose::Bot { bot: user.name.clone(), id: user.id };
-        let token = FreshToken::new(purpose, rotate.token_ttl.unwrap_or(DEFAULT_TOKEN_TTL), operator)?;
+        let token = match bot.oidc {
+            Some(_) => None,
+            None => Some(FreshToken::new(purpose, rotate.token_ttl.unwrap_or(DEFAULT_TOKEN_TTL), operator)?),
+        };
         let key = name.as_str().as_bytes();
         let mut batch = Batch::new().require(Keyspace::Bots, key, Precondition::Revision(revision));
         batch = self.without_token(batch, &bot)?;
-        bot.token = Some(text(&token));
+        bot.token = token.as_ref().map(text);
         batch = batch.put(Keyspace::Bots, key, record::encode(&bot));
         let mut removed = 0usize;
         if rotate.revoke {
             (batch, removed) = self.without_instances(batch, name)?;
         }
         let event = event("bot.rotate", operator, name).with("revoked", removed);
-        self.store.commit(token.add_to(batch, operator).audit(event)).await?;
+        let batch = token.iter().fold(batch, |batch, token| token.add_to(batch, operator));
+        self.store.commit(batch.audit(event)).await?;
         Ok((self.described(&user, &bot, &self.locks()?)?, token))
     }
 
@@ -229,6 +254,7 @@ impl Inventory {
             disabled: user.disabled,
             locked: locks.iter().any(|lock| lock.target == LockTarget::Bot(user.name.clone())),
             token,
+            oidc: bot.oidc.clone(),
             instances: self.store.prefix(Keyspace::Instances, &prefix, MAX_INSTANCES)?.len(),
             created: user.created,
             revision: user.revision,
@@ -245,6 +271,7 @@ fn shown(instance: &Instance, locks: &[Lock]) -> bot::BotInstance {
         expires: instance.expires(),
         joined: instance.joined,
         joined_from: instance.joined_from,
+        joined_as: instance.joined_as.clone(),
         last_seen: instance.last_seen,
         last_source: instance.last_source,
         locked: locks.iter().any(|lock| lock.target == LockTarget::Instance(instance.id)),

@@ -14,7 +14,7 @@ use super::BotRecord;
 type Found = (User, BotRecord, Revision);
 
 impl Inventory {
-    /// Makes or replaces a bot as it is described. A token and instances that are there stay.
+    /// Makes or replaces a bot as it is described. A token, the trust in an issuer, and instances that are there stay.
     pub async fn put_bot(
         &self,
         operator: &Operator,
@@ -34,12 +34,12 @@ impl Inventory {
             created: Timestamp::now(),
             revision: 0,
         };
-        let mut bot = BotRecord { id: user.id, ttl: put.ttl.unwrap_or(DEFAULT_TTL), token: None };
+        let mut bot = BotRecord { id: user.id, ttl: put.ttl.unwrap_or(DEFAULT_TTL), token: None, oidc: None };
         let (mut kind, mut precondition, mut batch) = ("bot.create", Precondition::Absent, Batch::new());
         let key = user.name.as_str().as_bytes().to_vec();
         if let Some((old, record, revision)) = found {
             (user.id, user.created) = (old.id, old.created);
-            (bot.id, bot.token) = (record.id, record.token);
+            (bot.id, bot.token, bot.oidc) = (record.id, record.token, record.oidc);
             (kind, precondition) = ("bot.update", Precondition::Revision(old.revision));
             batch = batch.require(Keyspace::Bots, &key, Precondition::Revision(revision));
         }

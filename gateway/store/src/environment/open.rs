@@ -84,7 +84,7 @@ fn open_existing(
     if schema > SCHEMA {
         return Err(OpenError::NewerSchema { found: schema, supported: SCHEMA });
     }
-    let tables = match tables::all(found) {
+    let tables = match tables::all(&found) {
         Some(tables) => tables,
         None if options.readonly => return Err(damaged(data, "a table is missing")),
         None => tables::create(&env).map_err(refused)?,

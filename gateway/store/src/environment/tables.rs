@@ -42,8 +42,8 @@ impl From<[Table; TABLES]> for Tables {
 }
 
 /// Every table, if none is missing.
-pub(super) fn all(tables: [Option<Table>; TABLES]) -> Option<[Table; TABLES]> {
-    let found: Vec<Table> = tables.into_iter().flatten().collect();
+pub(super) fn all(tables: &[Option<Table>; TABLES]) -> Option<[Table; TABLES]> {
+    let found: Vec<Table> = tables.iter().flatten().copied().collect();
     found.try_into().ok()
 }
 

@@ -43,7 +43,7 @@ impl BotDocument {
     /// The document of a bot that the gateway has.
     pub(crate) fn of(bot: &Bot) -> Self {
         let status = serde_json::json!({
-            "id": bot.id, "created": bot.created, "token": bot.token, "instances": bot.instances, "locked": bot.locked,
+            "id": bot.id, "created": bot.created, "token": bot.token, "oidc": bot.oidc, "instances": bot.instances, "locked": bot.locked,
         });
         Self {
             kind: Kind::Bot,

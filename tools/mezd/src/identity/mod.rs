@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand, ValueEnum};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use mezite_identity::{Daemon, Hook, IdentityError, SystemClock, events, status};
+use mezite_identity::{Daemon, Hook, IdentityError, SystemClock, events, hide_id_token, status};
 
 use crate::process;
 use settings::Given;
@@ -82,6 +82,9 @@ impl Start {
     fn run(self) -> Result<ExitCode, IdentityError> {
         // Ends this program and begins it anew where others can see the token now.
         settings::TOKEN.hide(self.given.join_token.as_deref())?;
+        if let Some(variable) = &self.given.id_token_env {
+            hide_id_token(variable)?;
+        }
         if let Err(error) = process::harden() {
             log::warn!(error:%; "the process is not hardened");
         }
@@ -189,7 +192,7 @@ mod tests {
         assert_eq!(settings.auth_server.to_string(), "gateway.example.com:3025");
         assert_eq!(settings.renewal_interval, Some(std::time::Duration::from_mins(30)));
         assert_eq!(settings.names, mezite_identity::Names::Files);
-        assert!(settings.ca_pin.is_some() && settings.token.is_none());
+        assert!(settings.ca_pin.is_some() && settings.admission.is_none());
     }
 
     #[test]
@@ -215,6 +218,12 @@ mod tests {
             &["--auth-server=a", "--key-type=rsa"],
             &["--auth-server=a", "--join-token=@/nowhere"],
             &["--auth-server=a", "--destination=/a\"b"],
+            &["--auth-server=a", "--join-method=oidc"],
+            &["--auth-server=a", "--join-method=saml"],
+            &["--auth-server=a", "--id-token-file=/t"],
+            &["--auth-server=a", "--bot=ci"],
+            &["--auth-server=a", "--join-method=oidc", "--id-token-file=/t", "--bot=a b"],
+            &["--auth-server=a", "--join-method=oidc", "--id-token-file=/t", "--join-token=@/t"],
         ] {
             let error = given(arguments).load().unwrap_err();
             assert_eq!(error.exit_code(), 2, "{arguments:?}: {error}");

@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use mezite_api::duration;
+use mezite_api::{UserName, duration};
 use mezite_ca::TokenKind;
 use mezite_identity::{
-    DEFAULT_KEY_LIFETIME, HOOK_LIMIT, IdentityError, KeyType, Names, Settings, TokenArgument, read_small_file,
+    Admission, DEFAULT_KEY_LIFETIME, HOOK_LIMIT, IdTokenSource, IdentityError, KeyType, Names, Settings,
+    TokenArgument, read_id_token, read_small_file,
 };
 use serde::Deserialize;
 
@@ -33,6 +34,21 @@ pub(crate) struct Given {
     )]
     #[serde(alias = "join-token")]
     pub(super) join_token: Option<String>,
+    /// How to join: token, or oidc with an id token of the pipeline or cluster
+    #[arg(long, value_name = "METHOD")]
+    #[serde(alias = "join-method")]
+    join_method: Option<String>,
+    /// The environment variable with the id token; it is taken out of the environment at once
+    #[arg(long, value_name = "NAME", conflicts_with = "id_token_file")]
+    #[serde(skip)]
+    pub(super) id_token_env: Option<String>,
+    /// The file with the id token, read whenever one is needed; - for stdin
+    #[arg(long, value_name = "FILE")]
+    #[serde(alias = "id-token-file")]
+    id_token_file: Option<PathBuf>,
+    /// The bot, where several take the id token
+    #[arg(long, value_name = "NAME")]
+    bot: Option<String>,
     /// The folder for keys and certificates
     #[arg(long, value_name = "DIR")]
     destination: Option<PathBuf>,
@@ -70,8 +86,12 @@ impl Given {
     /// Merges and checks.
     pub(super) fn load(self) -> Result<Settings, IdentityError> {
         let file = self.config.as_deref().map(from_file).transpose()?.unwrap_or_default();
-        let text = self.join_token.or(file.join_token);
-        let token = text.as_deref().map(|text| TOKEN.read(text)).transpose()?;
+        let admission = admission(Joining {
+            method: self.join_method.or(file.join_method),
+            token: self.join_token.or(file.join_token),
+            id_token: self.id_token_file.or(file.id_token_file),
+            bot: self.bot.or(file.bot),
+        })?;
         let time = |flag: &str, own: Option<String>, below: Option<String>| {
             let text = own.or(below);
             let time = text.as_deref().map(duration::parse).transpose();
@@ -85,7 +105,7 @@ impl Given {
         let kind = self.key_type.or(file.key_type);
         let settings = Settings {
             auth_server: server.parse().map_err(|error| usage("auth-server", &error))?,
-            token,
+            admission,
             ca_pin: pin.map(|pin| pin.parse().map_err(|error| usage("ca-pin", &error))).transpose()?,
             destination: absolute(self.destination.or(file.destination))?,
             renewal_interval: time("renewal-interval", self.renewal_interval, file.renewal_interval)?,
@@ -99,6 +119,40 @@ impl Given {
         };
         settings.check()?;
         Ok(settings)
+    }
+}
+
+/// What is said about joining.
+struct Joining {
+    method: Option<String>,
+    token: Option<String>,
+    id_token: Option<PathBuf>,
+    bot: Option<String>,
+}
+
+/// What to join with, by one method.
+fn admission(said: Joining) -> Result<Option<Admission>, IdentityError> {
+    let usage = |why: &str| Err(IdentityError::Usage(why.to_owned()));
+    match (said.method.as_deref(), said.token, said.id_token) {
+        (None | Some("token"), Some(text), None) if said.bot.is_none() => {
+            Ok(Some(Admission::Token(TOKEN.read(&text)?)))
+        }
+        (None | Some("token"), None, None) if said.bot.is_none() => Ok(None),
+        (None | Some("token"), ..) => {
+            usage("--id-token-env, --id-token-file and --bot need --join-method oidc")
+        }
+        (Some("oidc"), None, Some(place)) => {
+            let bot = said.bot.as_deref().map(UserName::parse).transpose();
+            let bot = bot.map_err(|invalid| IdentityError::Usage(format!("--bot {}", invalid.reason)))?;
+            let source = match place.to_str() {
+                Some("-") => IdTokenSource::Given(read_id_token()?),
+                _ => IdTokenSource::File(absolute(Some(place))?),
+            };
+            Ok(Some(Admission::IdToken { source, bot }))
+        }
+        (Some("oidc"), None, None) => usage("--join-method oidc needs --id-token-env or --id-token-file"),
+        (Some("oidc"), Some(_), _) => usage("--join-method oidc takes no join token"),
+        (Some(_), ..) => usage("--join-method: must be token or oidc"),
     }
 }
 

@@ -87,7 +87,14 @@ fn only_exports_health_joining_and_logging_in_are_for_everybody() {
         public.iter().all(|path| path.starts_with("/v1/ca/")
             || ["/webapi/find", "/v1/webapi/find"].contains(path)
             || ["/webapi/auth/export", "/healthz", "/readyz", "/v1/openapi.json"].contains(path)
-            || ["/v1/bots/join", "/v1/users/setup", "/v1/users/setup/confirm", "/v1/login"].contains(path)
+            || [
+                "/v1/bots/join",
+                "/v1/bots/join/oidc",
+                "/v1/users/setup",
+                "/v1/users/setup/confirm",
+                "/v1/login"
+            ]
+            .contains(path)
             || ["/v1/nodes/join", "/v1/nodes/:node/confirm", "/v1/nodes/:node/leave"].contains(path)),
         "{public:?}"
     );

@@ -7,6 +7,8 @@ use mezite_api::client::Client;
 use mezite_console::CommandError;
 use mezite_console::output::Output;
 
+use super::oidc::OidcArguments;
+
 /// Adds a bot.
 #[derive(Debug, Args)]
 pub(crate) struct Add {
@@ -23,6 +25,8 @@ pub(crate) struct Add {
     #[arg(long, value_name = "TIME")]
     ttl: Option<String>,
     #[command(flatten)]
+    oidc: OidcArguments,
+    #[command(flatten)]
     output: Output,
 }
 
@@ -35,6 +39,7 @@ impl Add {
             roles,
             token_ttl: super::time(self.token_ttl.as_deref(), "token_ttl")?,
             ttl: super::time(self.ttl.as_deref(), "ttl")?,
+            oidc: self.oidc.trust()?,
         };
         request.check()?;
         super::issued(self.output, "Bot created", &client.add_bot(&request)?)

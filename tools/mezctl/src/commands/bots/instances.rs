@@ -3,7 +3,7 @@
 use clap::Args;
 use mezite_api::client::Client;
 use mezite_console::CommandError;
-use mezite_console::output::{Output, local};
+use mezite_console::output::{Output, dash, local};
 
 /// Lists the instances of a bot.
 #[derive(Debug, Args)]
@@ -17,7 +17,8 @@ pub(crate) struct Instances {
 impl Instances {
     pub(super) fn run(self, client: &Client) -> Result<(), CommandError> {
         let instances = client.bot_instances(&super::named(&self.bot)?)?;
-        let headings = ["INSTANCE", "GENERATION", "VALID UNTIL", "LAST SEEN", "FROM", "JOINED", "STATE"];
+        let headings =
+            ["INSTANCE", "GENERATION", "VALID UNTIL", "LAST SEEN", "FROM", "JOINED", "AS", "STATE"];
         self.output.list(&instances, &headings, |instance| {
             let pending = instance.pending.map_or_else(String::new, |pending| format!(" ({pending} given)"));
             vec![
@@ -27,6 +28,7 @@ impl Instances {
                 local(instance.last_seen),
                 instance.last_source.to_string(),
                 local(instance.joined),
+                instance.joined_as.as_ref().map_or_else(dash, ToString::to_string),
                 if instance.locked { "locked".into() } else { "active".into() },
             ]
         })

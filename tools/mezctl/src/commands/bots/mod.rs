@@ -4,16 +4,18 @@ mod add;
 mod instances;
 mod lock;
 mod ls;
+mod oidc;
 mod rm;
 mod rotate_token;
 mod show;
 mod unlock;
 
 use clap::Subcommand;
-use mezite_api::bot::{Bot, BotTokenIssued, TokenState};
+use mezite_api::bot::{Bot, BotIssued, IssuedToken, TokenState};
 use mezite_api::client::Client;
 use mezite_api::{Invalid, UserName, duration};
 use mezite_console::CommandError;
+use mezite_console::error::Kind;
 use mezite_console::output::{Format, Output, dash, joined, local, print};
 
 use crate::listing::Ls;
@@ -21,7 +23,7 @@ use crate::listing::Ls;
 /// What to do with bots.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
-    /// Add a bot; prints its join token.
+    /// Add a bot; prints its join token, or the job that joins without one.
     Add(add::Add),
     /// List the bots.
     Ls(Ls<Bot>),
@@ -65,6 +67,7 @@ fn time(text: Option<&str>, field: &'static str) -> Result<Option<std::time::Dur
 /// What has become of the token, in a word.
 fn token_state(bot: &Bot) -> String {
     match &bot.token {
+        None if bot.oidc.is_some() => "id tokens".to_owned(),
         None => dash(),
         Some(token) => match token.state {
             TokenState::Open => format!("open until {}", local(token.expires)),
@@ -80,19 +83,25 @@ fn state(bot: &Bot) -> String {
     if words.is_empty() { "active".to_owned() } else { words.join(",") }
 }
 
-/// Shows a fresh token, with the commands to go on with.
-fn issued(output: Output, said: &str, issued: &BotTokenIssued) -> Result<(), CommandError> {
+/// Shows a fresh token, with the commands to go on with; or the job of a bot that needs none.
+fn issued(output: Output, said: &str, issued: &BotIssued) -> Result<(), CommandError> {
     if output.format != Format::Text {
         return output.document(issued);
     }
-    let token = issued.token.expose();
+    if let Some(trust) = &issued.bot.oidc {
+        return print(&oidc::workflow(issued, trust));
+    }
+    let Some(IssuedToken { token, expires }) = &issued.token else {
+        return Err(CommandError::new(Kind::Failed, "the gateway has given no token"));
+    };
+    let token = token.expose();
     print(&format!(
         "{said}: {} (roles: {})\nJoin token: {token} (expires: {})\n\n\
          Use this token with mezd identity:\n  mezd identity start --auth-server={} --join-token={token} \
          --destination=DIR\n",
         issued.bot.name,
         joined(&issued.bot.roles),
-        issued.expires,
+        expires,
         issued.auth_server,
     ))
 }

@@ -4,9 +4,10 @@ use clap::Args;
 use mezite_api::bot::TokenRotate;
 use mezite_api::client::Client;
 use mezite_console::CommandError;
-use mezite_console::output::Output;
+use mezite_console::output::{Format, Output};
 
-/// Replaces the join token: the old one is good for nothing from now on.
+/// Replaces the join token: the old one is good for nothing from now on. A bot that joins with id tokens has none: there
+/// it is for --revoke.
 #[derive(Debug, Args)]
 pub(crate) struct RotateToken {
     /// The bot's name.
@@ -29,6 +30,10 @@ impl RotateToken {
         };
         request.check()?;
         let issued = client.rotate_token(&super::named(&self.bot)?, &request)?;
+        if issued.token.is_none() && self.output.format == Format::Text {
+            eprintln!("removed the instances of bot {}", issued.bot.name);
+            return Ok(());
+        }
         super::issued(self.output, "Token replaced", &issued)
     }
 }

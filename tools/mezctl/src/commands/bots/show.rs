@@ -19,7 +19,7 @@ impl Show {
     pub(super) fn run(self, client: &Client) -> Result<(), CommandError> {
         let bot = client.bot(&super::named(&self.bot)?)?;
         self.output.one(&bot, |bot| {
-            vec![
+            let mut rows = vec![
                 ("name", bot.name.to_string()),
                 ("id", bot.id.to_string()),
                 ("roles", joined(&bot.roles)),
@@ -28,7 +28,11 @@ impl Show {
                 ("instances", bot.instances.to_string()),
                 ("state", super::state(bot)),
                 ("created", local(bot.created)),
-            ]
+            ];
+            if let Some(trust) = &bot.oidc {
+                rows.push(("id tokens of", super::oidc::summary(trust)));
+            }
+            rows
         })
     }
 }
