@@ -51,9 +51,7 @@ impl Services {
 
     /// Cuts what was believed, or let in, for a certificate by one of these keys; how many that were.
     pub(crate) fn cut_resting_on(&self, keys: &[CaKeyInfo]) -> u64 {
-        let rests = |holding: &Holding| {
-            keys.iter().any(|key| holding.ca_keys.iter().any(|other| *other == key.fingerprint))
-        };
+        let rests = |holding: &Holding| keys.iter().any(|key| holding.ca_keys.contains(&key.fingerprint));
         let resting: Vec<_> =
             self.connections.holdings().into_iter().filter(|(_, holding)| rests(holding)).collect();
         for (id, _) in &resting {

@@ -102,13 +102,11 @@ impl Count<'_> {
     /// Events of older releases do not name the key: they are of the oldest that was there.
     fn is_by_key(&self, event: &Map<String, Value>) -> bool {
         let text = |name: &str| event.get(name).and_then(Value::as_str);
-        match text("ca_key") {
-            Some(key) => key == self.key.fingerprint,
-            None => {
-                let time = text("time").and_then(|time| time.parse::<Timestamp>().ok());
-                time.is_none_or(|time| time >= self.key.created)
-            }
-        }
+        let made_by_then = || {
+            let time = text("time").and_then(|time| time.parse::<Timestamp>().ok());
+            time.is_none_or(|time| time >= self.key.created)
+        };
+        text("ca_key").map_or_else(made_by_then, |key| key == self.key.fingerprint)
     }
 }
 
