@@ -1,14 +1,14 @@
 //! How nodes follow a rotation, by what was seen of them.
 
 use jiff::Timestamp;
+use mezite_api::Node;
 use mezite_api::node::{SeenTrust, TrustedBy};
 use mezite_api::rotation::{NamedNode, NodeStanding, NodesFollowing, RotationStep};
-use mezite_api::{Labels, Node};
 use mezite_ca::CaKind;
 
 use crate::authority::CaState;
 use crate::connection::Services;
-use crate::inventory::InventoryError;
+use crate::inventory::{Filter, InventoryError};
 
 /// The most nodes that are named.
 const NAMED_MAX: usize = 100;
@@ -23,7 +23,7 @@ pub async fn following(services: &Services, state: &CaState) -> Result<NodesFoll
     let (Some(new), Some(old)) = (state.new_key(), state.old_key()) else { return Ok(following) };
     let mut after = None;
     loop {
-        let (nodes, more) = services.inventory.nodes(Labels::default(), after, PAGE).await?;
+        let (nodes, more) = services.inventory.nodes(Filter::default(), after, PAGE).await?;
         for node in &nodes {
             if let Some(standing) = standing(node, state.ca, &new.fingerprint, &old.fingerprint, new.created)
             {
@@ -126,7 +126,7 @@ pub fn lost_nodes(following: &NodesFollowing) -> impl Iterator<Item = &NamedNode
 mod tests {
     use mezite_api::certificate::CaType;
     use mezite_api::node::{NodeCheck, NodeSeen, NodeSpec, SeenCaKey};
-    use mezite_api::{HostKey, NodeAddress, NodeName};
+    use mezite_api::{HostKey, Labels, NodeAddress, NodeName};
     use uuid::Uuid;
 
     use super::*;
