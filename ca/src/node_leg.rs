@@ -42,6 +42,7 @@ pub struct NodeLegRequest<'a> {
 pub struct NodeLegCredential {
     key: PrivateKey,
     certificate: IssuedCertificate,
+    signed_by: PublicKey,
 }
 
 impl NodeLegCredential {
@@ -80,7 +81,7 @@ impl NodeLegCredential {
                 extensions,
             },
         )?;
-        Ok(Self { key, certificate })
+        Ok(Self { key, certificate, signed_by: signer.public().clone() })
     }
 
     /// The private key.
@@ -91,6 +92,11 @@ impl NodeLegCredential {
     /// The certificate.
     pub fn certificate(&self) -> &IssuedCertificate {
         &self.certificate
+    }
+
+    /// The CA key that signed it.
+    pub fn signed_by(&self) -> &PublicKey {
+        &self.signed_by
     }
 }
 

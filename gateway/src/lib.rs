@@ -20,6 +20,7 @@ pub mod people;
 mod race;
 pub mod recorder;
 pub mod relay;
+pub mod rotation;
 pub mod shared;
 pub mod socket;
 pub mod start;

@@ -12,7 +12,7 @@ use mezite_actors::net::{TcpListener, UnixListener};
 use mezite_actors::{Stop, Supervisor};
 use mezite_recording::Recovery;
 use mezite_ssh::transport::Limits;
-use mezite_store::{AuditEntry, CommitError, OpenError, Options, Store};
+use mezite_store::{AuditEntry, CommitError, OpenError, Options, ReadError, Store};
 
 use crate::audit::{Auditor, GATEWAY};
 use crate::authority::{Authority, KeysError};
@@ -26,6 +26,7 @@ use crate::inventory::{Inventory, InventoryError};
 use crate::oidc::Issuers;
 use crate::people::People;
 use crate::recorder::Recorder;
+use crate::rotation::{ROTATION, keep_time};
 use crate::shared::{Addresses, Shared};
 use crate::{files, front};
 
@@ -62,6 +63,9 @@ pub enum StartError {
         /// Why.
         error: io::Error,
     },
+    /// What is stored about rotations.
+    #[error(transparent)]
+    Read(#[from] ReadError),
     /// The TLS certificate.
     #[error(transparent)]
     Tls(#[from] TlsSetupError),
@@ -130,6 +134,10 @@ impl Gateway {
         let (services, changes) = (self.services.clone(), self.services.inventory.watch_locks()?);
         shared.supervisor.task::<std::convert::Infallible, _, _>(LOCKS, move |_, stop: Stop| {
             enforce_locks(services, changes, stop)
+        });
+        let (services, changes) = (self.services.clone(), shared.store.watch(shared.store.revision()?));
+        shared.supervisor.task::<std::convert::Infallible, _, _>(ROTATION, move |_, stop: Stop| {
+            keep_time(services, changes, stop)
         });
         let files = shared.config.https_certificate.clone();
         let tls = Tls::new(&shared.authority, files.as_ref()).await?;

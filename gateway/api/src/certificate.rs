@@ -101,3 +101,21 @@ pub enum CaType {
     /// X.509.
     Tls,
 }
+
+impl CaType {
+    /// The name as it is written in commands.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::OpenSsh => "openssh",
+            Self::Host => "host",
+            Self::Tls => "tls",
+        }
+    }
+}
+
+impl std::fmt::Display for CaType {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

@@ -29,6 +29,7 @@ mod public_key;
 pub mod reachable;
 pub mod request;
 pub mod role;
+pub mod rotation;
 mod secret;
 pub mod session;
 pub mod ssh_config;

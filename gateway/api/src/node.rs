@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::certificate::CaType;
 use crate::{Host, HostKey, Invalid, Labels, Login, NodeAddress, NodeName, Port};
 
 /// The most host keys that are pinned for one node.
@@ -132,6 +133,23 @@ pub struct NodeSeen {
     /// What the last check found, where there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub check: Option<NodeCheck>,
+    /// How it stands to each key of the CAs that is, or is to be, trusted: the last answer that it gave.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ca_keys: Vec<SeenCaKey>,
+}
+
+/// How a node stands to one key of a CA.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeenCaKey {
+    /// Of which CA.
+    pub ca: CaType,
+    /// Which key: `SHA256:…`
+    pub key: String,
+    /// Of the User and the OpenSSH CA: whether it lets in a certificate by this key. Of the Host CA: whether its own
+    /// host certificate is by this key.
+    pub trusted: SeenTrust,
+    /// When it was asked.
+    pub time: Timestamp,
 }
 
 /// What a check of a node has found. Nothing of it is believed.
@@ -165,7 +183,37 @@ pub struct NodeCheck {
 impl NodeSeen {
     /// Before anything was seen.
     pub fn nothing(time: Timestamp) -> Self {
-        Self { time, software: String::new(), host_keys: Vec::new(), trusts: None, check: None }
+        Self {
+            time,
+            software: String::new(),
+            host_keys: Vec::new(),
+            trusts: None,
+            check: None,
+            ca_keys: Vec::new(),
+        }
+    }
+
+    /// A certificate by this key has opened it: where the key was asked about, that is an answer.
+    pub fn takes(&mut self, key: &str) {
+        let asked = self.ca_keys.iter_mut().find(|asked| asked.key == key);
+        if let Some(asked) = asked.filter(|asked| asked.trusted != SeenTrust::Yes) {
+            asked.trusted = SeenTrust::Yes;
+            asked.time = self.time;
+        }
+    }
+
+    /// Keeps what was answered about keys. An answer that says nothing leaves one that did; what is not asked about any
+    /// more is forgotten.
+    pub fn take_ca_keys(&mut self, answers: Vec<SeenCaKey>) {
+        let before = std::mem::take(&mut self.ca_keys);
+        let last = |new: SeenCaKey| {
+            let same = |old: &&SeenCaKey| old.ca == new.ca && old.key == new.key;
+            match before.iter().find(same) {
+                Some(old) if new.trusted == SeenTrust::Unknown => old.clone(),
+                _ => new,
+            }
+        };
+        self.ca_keys = answers.into_iter().map(last).collect();
     }
 }
 

@@ -55,6 +55,7 @@ pub(super) fn sign(
         .with("kind", "host")
         .with("serial", body.serial)
         .with("key", body.subject.fingerprint())
+        .with("ca_key", ca.public().fingerprint())
         .with("principals", body.principals.clone())
         .with("valid_before", timestamp_of_seconds(body.valid_before).to_string());
     Ok((certificate, event))

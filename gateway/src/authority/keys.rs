@@ -6,13 +6,14 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use mezite_ca::ssh_key::PrivateKey;
 use mezite_ca::{
-    CaKeyError, CaKind, KeyFileError, SealError, SealRecord, SealSource, SealedCaKey, SealedTlsCa,
-    SealingKey, SshCaKey, TlsCa, TlsError, create_key_file,
+    CaKeyError, CaKind, KeyFileError, SealError, SealRecord, SealSource, SealedTlsCa, SealingKey, TlsCa,
+    TlsError, create_key_file,
 };
-use mezite_store::{AuditEntry, Batch, CommitError, Keyspace, Precondition, ReadError, Store};
+use mezite_store::{AuditEntry, Batch, CommitError, Keyspace, Precondition, ReadError, Revision, Store};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::ring::Ring;
 use crate::audit::GATEWAY;
 use crate::config::Config;
 
@@ -69,11 +70,12 @@ pub enum KeysError {
 }
 
 /// The cluster's private keys, open.
+#[derive(Clone)]
 pub(super) struct Keys {
-    pub(super) user: SshCaKey,
-    pub(super) openssh: SshCaKey,
-    pub(super) host: SshCaKey,
-    pub(super) tls: TlsCa,
+    pub(super) user: Ring,
+    pub(super) openssh: Ring,
+    pub(super) host: Ring,
+    pub(super) tls: Arc<TlsCa>,
     /// The key that the gateway itself shows to SSH clients.
     pub(super) gateway: PrivateKey,
     /// What else is sealed in the store is sealed with it.
@@ -111,17 +113,14 @@ impl Keys {
         }
         let record: SealRecord = read(store, Keyspace::Meta, SEAL, "seal record")?;
         let sealing = record.open(&config.seal)?;
-        let ssh = |kind: CaKind| {
-            let sealed: SealedCaKey = read(store, Keyspace::Keys, &active(kind), &format!("{kind} CA key"))?;
-            Ok::<_, KeysError>(sealed.open(&sealing)?)
-        };
+        let ssh = |kind: CaKind| Ring::open(store, kind, &sealing);
         let tls: SealedTlsCa = read(store, Keyspace::Keys, &active(CaKind::Tls), "tls CA key")?;
         let gateway: SealedHostKey = read(store, Keyspace::Keys, GATEWAY.as_bytes(), "gateway host key")?;
         Ok(Self {
             user: ssh(CaKind::User)?,
             openssh: ssh(CaKind::OpenSsh)?,
             host: ssh(CaKind::Host)?,
-            tls: tls.open(&sealing)?,
+            tls: Arc::new(tls.open(&sealing)?),
             gateway: gateway.open(&sealing)?,
             sealing: Arc::new(sealing),
         })
@@ -133,12 +132,12 @@ impl Keys {
         }
         let (sealing, record) = SealRecord::create(&config.seal)?;
         let now = Timestamp::now();
-        let ssh = |kind| SshCaKey::generate(kind, config.key_algorithm, now);
-        let keys = Self {
+        let ssh = |kind| Ring::generate(kind, config.key_algorithm, now);
+        let mut keys = Self {
             user: ssh(CaKind::User)?,
             openssh: ssh(CaKind::OpenSsh)?,
             host: ssh(CaKind::Host)?,
-            tls: TlsCa::generate(&config.cluster_name, now)?,
+            tls: Arc::new(TlsCa::generate(&config.cluster_name, now)?),
             gateway: super::host::generate_key(config.key_algorithm)?,
             sealing: Arc::new(sealing),
         };
@@ -154,15 +153,39 @@ impl Keys {
                 created(CaKind::Tls)
                     .with("pin", mezite_api::CaPin::of_spki(keys.tls.public_key()).to_string()),
             );
-        for key in [&keys.user, &keys.openssh, &keys.host] {
+        for key in [&keys.user, &keys.openssh, &keys.host].map(Ring::active) {
             let event = created(key.kind())
                 .with("algorithm", key.algorithm().as_str())
                 .with("fingerprint", key.public().fingerprint());
             batch = batch.put(Keyspace::Keys, &active(key.kind()), stored(&key.seal(sealing)?)).audit(event);
         }
-        store.commit(batch).wait()?;
+        let revision = store.commit(batch).wait()?;
+        for ring in [&mut keys.user, &mut keys.openssh, &mut keys.host] {
+            ring.created(revision);
+        }
         log::info!(cluster = config.cluster_name.as_str(); "made the keys of a new cluster");
         Ok(keys)
+    }
+
+    /// The keys of an SSH CA; the TLS CA has none of this form.
+    pub(super) fn ring(&self, kind: CaKind) -> Option<&Ring> {
+        match kind {
+            CaKind::User => Some(&self.user),
+            CaKind::OpenSsh => Some(&self.openssh),
+            CaKind::Host => Some(&self.host),
+            CaKind::Tls => None,
+        }
+    }
+
+    /// The same keys but for the ring of this CA.
+    pub(super) fn with(mut self, kind: CaKind, ring: Ring) -> Self {
+        match kind {
+            CaKind::User => self.user = ring,
+            CaKind::OpenSsh => self.openssh = ring,
+            CaKind::Host => self.host = ring,
+            CaKind::Tls => {}
+        }
+        self
     }
 }
 
@@ -200,7 +223,7 @@ impl SealedHostKey {
     }
 }
 
-fn active(kind: CaKind) -> Vec<u8> {
+pub(super) fn active(kind: CaKind) -> Vec<u8> {
     format!("{kind}/{ACTIVE}").into_bytes()
 }
 
@@ -209,7 +232,7 @@ fn created(kind: CaKind) -> AuditEntry {
 }
 
 /// What these types hold always serialises.
-fn stored(value: &impl Serialize) -> Vec<u8> {
+pub(super) fn stored(value: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(value).unwrap_or_default()
 }
 
@@ -219,7 +242,17 @@ fn read<T: DeserializeOwned>(
     key: &[u8],
     what: &str,
 ) -> Result<T, KeysError> {
+    Ok(read_versioned(store, keyspace, key, what)?.0)
+}
+
+/// The same with the revision of its last write.
+pub(super) fn read_versioned<T: DeserializeOwned>(
+    store: &Store,
+    keyspace: Keyspace,
+    key: &[u8],
+    what: &str,
+) -> Result<(T, Revision), KeysError> {
     let found = store.get(keyspace, key)?.ok_or_else(|| KeysError::Missing(what.to_owned()))?;
     let damaged = |error| KeysError::Damaged { what: what.to_owned(), error };
-    serde_json::from_slice(&found.value).map_err(damaged)
+    Ok((serde_json::from_slice(&found.value).map_err(damaged)?, found.revision))
 }

@@ -3,16 +3,19 @@
 mod bot;
 mod host;
 mod keys;
+mod ring;
+mod rotation;
 mod user;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use mezite_actors::{Actor, Addr, AskError, Context, Kind, Rank, Reply, Supervisor};
 use mezite_api::{CaPin, Login, NodeName, UserName};
 use mezite_ca::{
     CaKind, ExportForm, IssueError, IssuedCertificate, KeyAlgorithm, MAX_NODE_LEG_LIFETIME,
-    NodeLegCredential, NodeLegRequest, Permits, SealingKey, ServerCertificate, TlsError, TrustedSet, export,
+    NodeLegCredential, NodeLegRequest, Permits, SealingKey, ServerCertificate, SshCaKey, TlsError,
+    TrustedSet, export,
 };
 use mezite_store::{AuditEntry, Batch, CommitError, Store};
 use rustls::pki_types::CertificateDer;
@@ -25,6 +28,8 @@ use keys::Keys;
 pub use bot::{BotOrder, SignedPair};
 pub use host::{HostKeyError, HostKeys, HostOrder, NODE_LIFETIME};
 pub use keys::KeysError;
+pub use ring::{Automatic, Turn};
+pub use rotation::{CaState, QueryCredential, TurnError, TurnOrder};
 pub use user::{SignedUser, UserCertificateOrder};
 pub(crate) use user::{timestamp, timestamp_of_seconds};
 
@@ -94,6 +99,10 @@ enum Message {
     HostKeys(Option<mezite_api::Host>, Reply<Result<HostKeys, AuthorityError>>),
     ServerCertificate(Reply<Result<ServerCertificate, AuthorityError>>),
     Trusted(CaKind, Reply<Arc<TrustedSet>>),
+    QueryCredentials(Box<NodeCredentialOrder>, Reply<Result<Vec<QueryCredential>, AuthorityError>>),
+    Trusts(Vec<String>, Reply<bool>),
+    State(CaKind, Reply<Option<CaState>>),
+    Turn(Box<TurnOrder>, Reply<Result<CaState, TurnError>>),
 }
 
 /// The way to the authority.
@@ -119,8 +128,10 @@ impl Authority {
         let sealing = Arc::clone(&keys.sealing);
         let (own_names, algorithm) = (config.public_addr.clone(), config.key_algorithm);
         let store = store.clone();
+        // An actor that is built anew goes on with the keys that the one before had.
+        let kept = Arc::new(Mutex::new(keys));
         let addr = supervisor
-            .supervise(move || Signer::new(Arc::clone(&keys), store.clone(), own_names.clone(), algorithm));
+            .supervise(move || Signer::new(Arc::clone(&kept), store.clone(), own_names.clone(), algorithm));
         let cluster = config.cluster_name.as_str().into();
         let recovery_window = config.recovery_window;
         Ok(Self { addr, cluster, tls_pem, tls_certificate, tls_pin, cursor_key, sealing, recovery_window })
@@ -221,6 +232,7 @@ impl Authority {
 /// The actor.
 struct Signer {
     keys: Arc<Keys>,
+    kept: Arc<Mutex<Arc<Keys>>>,
     store: Store,
     host: Host,
     own_names: Vec<String>,
@@ -229,18 +241,24 @@ struct Signer {
 }
 
 impl Signer {
-    fn new(keys: Arc<Keys>, store: Store, own_names: Vec<String>, algorithm: KeyAlgorithm) -> Self {
-        let trusted = CaKind::ALL.map(|kind| {
-            let key = match kind {
-                CaKind::User => Some(keys.user.public().clone()),
-                CaKind::OpenSsh => Some(keys.openssh.public().clone()),
-                CaKind::Host => Some(keys.host.public().clone()),
-                CaKind::Tls => None,
-            };
-            Arc::new(TrustedSet::new(kind, key))
-        });
+    fn new(
+        kept: Arc<Mutex<Arc<Keys>>>,
+        store: Store,
+        own_names: Vec<String>,
+        algorithm: KeyAlgorithm,
+    ) -> Self {
+        let keys = Arc::clone(&kept.lock().unwrap_or_else(PoisonError::into_inner));
         let host = Host::new(keys.gateway.clone(), own_names.clone());
-        Self { keys, store, host, own_names, algorithm, trusted }
+        let trusted = trusted_sets(&keys);
+        Self { keys, kept, store, host, own_names, algorithm, trusted }
+    }
+
+    /// Goes on with other keys: everything that was made with those before is forgotten.
+    fn take(&mut self, keys: Keys) {
+        self.keys = Arc::new(keys);
+        self.trusted = trusted_sets(&self.keys);
+        self.host = Host::new(self.keys.gateway.clone(), self.own_names.clone());
+        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&self.keys);
     }
 
     /// Signs now, and answers once the event is on disk; other questions need not wait for that.
@@ -250,10 +268,11 @@ impl Signer {
         batch: Batch,
         reply: Reply<Result<SignedUser, AuthorityError>>,
     ) {
-        let (signed, event) = match user::sign(&self.keys.user, &self.keys.tls, order, SystemTime::now()) {
-            Ok(signed) => signed,
-            Err(error) => return reply.answer(Err(error)),
-        };
+        let (signed, event) =
+            match user::sign(self.keys.user.active(), &self.keys.tls, order, SystemTime::now()) {
+                Ok(signed) => signed,
+                Err(error) => return reply.answer(Err(error)),
+            };
         let committed = self.store.commit(batch.audit(event));
         let answer = async move {
             reply.answer(committed.await.map(|_| signed).map_err(AuthorityError::Audit));
@@ -266,21 +285,37 @@ impl Signer {
             NodeCa::OpenSsh => &self.keys.openssh,
             NodeCa::User => &self.keys.user,
         };
-        let request = NodeLegRequest {
-            login: order.login.as_str(),
-            user: order.user.as_str(),
-            node: order.node.as_str(),
-            connection: &order.connection,
-            permits: order.permits,
-            lifetime: MAX_NODE_LEG_LIFETIME,
-        };
-        Ok(NodeLegCredential::issue(ca, self.algorithm, &request, SystemTime::now())?)
+        node_credential(ca.active(), self.algorithm, order, SystemTime::now())
     }
 
     fn trusted(&self, ca: CaKind) -> Arc<TrustedSet> {
         let known = self.trusted.iter().find(|set| set.kind() == ca);
         known.map_or_else(|| Arc::new(TrustedSet::new(ca, None)), Arc::clone)
     }
+}
+
+fn trusted_sets(keys: &Keys) -> [Arc<TrustedSet>; CaKind::ALL.len()] {
+    CaKind::ALL.map(|kind| {
+        let set = keys.ring(kind).map_or_else(|| TrustedSet::new(kind, None), ring::Ring::trusted);
+        Arc::new(set)
+    })
+}
+
+fn node_credential(
+    ca: &SshCaKey,
+    algorithm: KeyAlgorithm,
+    order: &NodeCredentialOrder,
+    now: SystemTime,
+) -> Result<NodeLegCredential, AuthorityError> {
+    let request = NodeLegRequest {
+        login: order.login.as_str(),
+        user: order.user.as_str(),
+        node: order.node.as_str(),
+        connection: &order.connection,
+        permits: order.permits,
+        lifetime: MAX_NODE_LEG_LIFETIME,
+    };
+    Ok(NodeLegCredential::issue(ca, algorithm, &request, now)?)
 }
 
 impl Actor for Signer {
@@ -291,15 +326,20 @@ impl Actor for Signer {
         match message {
             Message::SignUser(order, batch, reply) => self.sign_user(&order, batch, reply),
             Message::SignPair(order, reply) => {
-                reply.answer(bot::sign_pair(&self.keys.user, &self.keys.tls, &order, SystemTime::now()));
+                reply.answer(bot::sign_pair(
+                    self.keys.user.active(),
+                    &self.keys.tls,
+                    &order,
+                    SystemTime::now(),
+                ));
             }
             Message::SignHost(order, reply) => {
-                reply.answer(host::sign(&self.keys.host, *order, SystemTime::now()));
+                reply.answer(host::sign(self.keys.host.active(), *order, SystemTime::now()));
             }
             Message::NodeCredential(order, reply) => reply.answer(self.node_credential(&order)),
             Message::HostKeys(node, reply) => {
                 let node = node.map(|node| node.to_string());
-                let keys = self.host.keys(&self.keys.host, node.as_deref(), SystemTime::now());
+                let keys = self.host.keys(self.keys.host.active(), node.as_deref(), SystemTime::now());
                 reply.answer(keys.map_err(AuthorityError::HostKey));
             }
             Message::ServerCertificate(reply) => {
@@ -308,6 +348,10 @@ impl Actor for Signer {
                 reply.answer(made.map_err(AuthorityError::Tls));
             }
             Message::Trusted(ca, reply) => reply.answer(self.trusted(ca)),
+            Message::QueryCredentials(order, reply) => reply.answer(self.query_credentials(&order)),
+            Message::Trusts(keys, reply) => reply.answer(self.trusts(&keys)),
+            Message::State(ca, reply) => reply.answer(self.state(ca)),
+            Message::Turn(order, reply) => self.turn(*order, reply).await,
         }
     }
 }

@@ -81,7 +81,7 @@ pub(super) fn sign(
         order.tls_key.as_deref().map(|key| tls_certificate(tls_ca, order, key, lifetime, now)).transpose()?;
     let ttl_cut = order.ttl.is_some_and(|ttl| ttl > lifetime);
     let signed = SignedUser { certificate, tls, ttl_cut };
-    let event = event(order, &signed);
+    let event = event(order, &signed).with("ca_key", ca.public().fingerprint());
     Ok((signed, event))
 }
 

@@ -36,6 +36,13 @@ pub(crate) struct Entered {
 }
 
 impl Entered {
+    /// The keys of our CAs that both ends were believed by.
+    fn ca_keys(&self) -> Vec<String> {
+        let Dialled { ca_key, witness, .. } = &self.dialled;
+        let host = witness.certified_by().map(str::to_owned);
+        [self.certificate.signed_by.fingerprint(), ca_key.clone()].into_iter().chain(host).collect()
+    }
+
     /// What the connection is held by.
     pub(super) fn holding(&self, origin: &Origin) -> Holding {
         Holding {
@@ -46,6 +53,7 @@ impl Entered {
             node: Some(self.grant.node.id()),
             source: origin.source.ip(),
             sessions: Vec::new(),
+            ca_keys: self.ca_keys(),
         }
     }
 }

@@ -12,6 +12,7 @@ use super::Services;
 use super::live::Cut;
 use crate::inventory::{Holding, LockWatch, Refusal};
 use crate::race::race;
+use mezite_api::rotation::CaKeyInfo;
 
 /// The task, for the supervisor. It goes on while the doors drain: what lives then can still be locked.
 pub const LOCKS: Kind = Kind { name: "locks", rank: Rank::Recorder, capacity: 1 };
@@ -40,9 +41,23 @@ impl Services {
 
     /// Cuts a connection that has just come to live, where that has changed while it was on its way.
     pub(super) async fn cut_if_lost(&self, id: Uuid, holding: Holding) {
+        if !self.shared.authority.trusts(holding.ca_keys.clone()).await.unwrap_or(false) {
+            self.connections.cut(id, rotated());
+        }
         if let Err(error) = self.cut_lost(vec![(id, holding)]).await {
             self.cut_for(id, &Refusal::Unavailable(error.to_string()));
         }
+    }
+
+    /// Cuts what was believed, or let in, for a certificate by one of these keys; how many that were.
+    pub(crate) fn cut_resting_on(&self, keys: &[CaKeyInfo]) -> u64 {
+        let rests = |holding: &Holding| keys.iter().any(|key| holding.ca_keys.contains(&key.fingerprint));
+        let resting: Vec<_> =
+            self.connections.holdings().into_iter().filter(|(_, holding)| rests(holding)).collect();
+        for (id, _) in &resting {
+            self.connections.cut(*id, rotated());
+        }
+        resting.len() as u64
     }
 
     async fn cut_lost(
@@ -58,4 +73,11 @@ impl Services {
     fn cut_for(&self, id: Uuid, refusal: &Refusal) {
         self.connections.cut(id, Cut { reason: refusal.cut_reason(), line: refusal.cut_line() });
     }
+}
+
+/// A key of our CAs is not believed any more.
+fn rotated() -> Cut {
+    let line =
+        "disconnected: a certificate authority of this cluster was replaced. Log in again with 'msh login'";
+    Cut { reason: "ca_key", line: line.to_owned() }
 }

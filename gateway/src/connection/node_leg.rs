@@ -4,11 +4,10 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use mezite_access::Permits;
 use mezite_ca::{CaKind, UserCertificate};
-use mezite_ssh::hostkey::KeyPair;
 
 use super::authentication::Authentication;
 use crate::authority::{NodeCa, NodeCredentialOrder};
-use crate::dialer::{Dial, DialError, Dialled};
+use crate::dialer::{Credential, Dial, DialError, Dialled};
 use crate::inventory::Grant;
 
 impl Authentication<'_> {
@@ -29,14 +28,12 @@ impl Authentication<'_> {
             connection: self.origin.id.to_string(),
             permits: node_permits(permits, certificate),
         };
-        let credentials = move |ca: CaKind| -> BoxFuture<'_, Result<KeyPair, String>> {
+        let credentials = move |ca: CaKind| -> BoxFuture<'_, Result<Credential, String>> {
             let ca = if ca == CaKind::User { NodeCa::User } else { NodeCa::OpenSsh };
             let order = NodeCredentialOrder { ca, ..order.clone() };
             async move {
                 let credential = authority.node_credential(order).await.map_err(|error| error.to_string())?;
-                let pair = KeyPair::new(credential.key().clone()).map_err(|error| error.to_string())?;
-                let blob = credential.certificate().blob().to_vec();
-                pair.with_certificate(blob).map_err(|error| error.to_string())
+                Credential::new(&credential).map_err(|error| error.to_string())
             }
             .boxed()
         };

@@ -34,7 +34,10 @@ impl Sight {
             _ => TrustedBy::OpenSsh,
         };
         let check = before.as_ref().and_then(|seen| seen.check.clone());
-        let now = NodeSeen { time: Timestamp::now(), software, host_keys, trusts: Some(trusts), check };
+        let ca_keys = before.as_ref().map(|seen| seen.ca_keys.clone()).unwrap_or_default();
+        let mut now =
+            NodeSeen { time: Timestamp::now(), software, host_keys, trusts: Some(trusts), check, ca_keys };
+        now.takes(&entered.dialled.ca_key);
         Self { node: node.id(), before, now }
     }
 

@@ -63,6 +63,7 @@ impl Authentication<'_> {
             node: None,
             source: self.origin.source.ip(),
             sessions: Vec::new(),
+            ca_keys: vec![certificate.signed_by.fingerprint()],
         };
         Ok(Visitor { user, holding })
     }

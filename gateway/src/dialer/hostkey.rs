@@ -25,6 +25,8 @@ struct Shown {
     pinned: String,
     first: OnceLock<Vec<u8>>,
     refused: OnceLock<Vec<u8>>,
+    /// The fingerprint of the Host CA's key that has certified the host key that was believed.
+    certified_by: OnceLock<String>,
     /// Host key algorithms that the node offers, where they are wanted.
     offered: Option<OnceLock<Vec<String>>>,
 }
@@ -34,21 +36,28 @@ impl Witness {
     pub fn new(node: &Node) -> Self {
         let keys = node.spec.host_keys.iter().map(|key| key.fingerprint().to_string());
         let certified = node.spec.believes_host_ca().then(|| CERTIFIED.to_owned());
-        let pinned = keys.chain(certified).collect::<Vec<_>>().join(" or ");
-        Self(Arc::new(Shown { pinned, first: OnceLock::new(), refused: OnceLock::new(), offered: None }))
+        Self::expecting(keys.chain(certified).collect::<Vec<_>>().join(" or "), None)
+    }
+
+    fn expecting(pinned: String, offered: Option<OnceLock<Vec<String>>>) -> Self {
+        let (first, refused, certified_by) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
+        Self(Arc::new(Shown { pinned, first, refused, certified_by, offered }))
     }
 
     /// The same, which also hears what the node offers.
     pub fn listening(node: &Node) -> Self {
         let Self(shown) = Self::new(node);
-        let pinned = shown.pinned.clone();
-        let offered = Some(OnceLock::new());
-        Self(Arc::new(Shown { pinned, first: OnceLock::new(), refused: OnceLock::new(), offered }))
+        Self::expecting(shown.pinned.clone(), Some(OnceLock::new()))
     }
 
     /// The first host key that was shown.
     pub fn shown(&self) -> Option<&[u8]> {
         self.0.first.get().map(Vec::as_slice)
+    }
+
+    /// The fingerprint of the Host CA's key that certified its host key, where the node was believed for that.
+    pub fn certified_by(&self) -> Option<&str> {
+        self.0.certified_by.get().map(String::as_str)
     }
 
     /// The host key algorithms that the node offers.
@@ -100,7 +109,12 @@ impl NodeHostKey {
 
     fn is_certified(&self, blob: &[u8]) -> bool {
         let now = SystemTime::now();
-        self.names.iter().any(|name| verify_host_certificate(blob, &self.host_ca, now, name).is_ok())
+        let verified =
+            self.names.iter().find_map(|name| verify_host_certificate(blob, &self.host_ca, now, name).ok());
+        if let Some(certificate) = &verified {
+            self.witness.0.certified_by.get_or_init(|| certificate.signed_by.fingerprint());
+        }
+        verified.is_some()
     }
 }
 

@@ -13,7 +13,7 @@ use mezite_ssh::error::reason;
 use mezite_ssh::hostkey::{self, Signer as _};
 
 use super::hostkey::{NodeHostKey, Witness, pinned_blobs};
-use super::{Credentials, DialError, Dialer, Greeted};
+use super::{Credential, DialError, Dialer, Greeted};
 use crate::leg::{Leg, LegError};
 
 /// Who is on the way, in the node's queue: no user has a blank in the name.
@@ -27,8 +27,18 @@ pub struct Look<'a> {
     pub login: Option<Login>,
     /// Whether to look for host keys of other types too, each of which takes a connection of its own.
     pub thorough: bool,
-    /// Makes the certificates that trust is asked for with.
-    pub credentials: &'a Credentials<'a>,
+    /// The certificates that trust is asked for with, one for each key.
+    pub questions: &'a [Question],
+}
+
+/// Asks whether a node trusts a key of a CA.
+pub struct Question {
+    /// The CA.
+    pub ca: CaKind,
+    /// Whether the key is the one that signs.
+    pub active: bool,
+    /// A certificate by it.
+    pub credential: Credential,
 }
 
 /// What was seen.
@@ -38,6 +48,10 @@ pub struct Looked {
     pub check: NodeCheck,
     /// The identification string, escaped.
     pub software: Option<String>,
+    /// What was said to each question, in their order.
+    pub answers: Vec<SeenTrust>,
+    /// The fingerprint of the Host CA's key that has certified its host key, where that is what it was believed for.
+    pub certified_by: Option<String>,
     /// Why it does not do.
     pub fault: Option<DialError>,
 }
@@ -55,6 +69,8 @@ impl Dialer {
         let mut looked = Looked {
             check: NodeCheck::at(Timestamp::now(), look.login.clone()),
             software: None,
+            answers: Vec::new(),
+            certified_by: None,
             fault: None,
         };
         let witness = Witness::listening(look.node);
@@ -71,8 +87,17 @@ impl Dialer {
                     host_key: names.host_key.to_owned(),
                     cipher: names.cipher.to_owned(),
                 });
-                if let Err(error) = ask_for_trust(&mut leg, look, &mut looked.check).await {
-                    looked.check.error = Some(escape(error.to_string()));
+                looked.certified_by = witness.certified_by().map(str::to_owned);
+                match ask_for_trust(&mut leg, look).await {
+                    Ok(answers) => looked.answers = answers,
+                    Err(error) => looked.check.error = Some(escape(error.to_string())),
+                }
+                for (question, answer) in look.questions.iter().zip(&looked.answers) {
+                    match question.ca {
+                        CaKind::OpenSsh if question.active => looked.check.trusts_openssh = *answer,
+                        CaKind::User if question.active => looked.check.trusts_user = *answer,
+                        _ => {}
+                    }
                 }
                 leg.disconnect(reason::BY_APPLICATION, "checked").await;
             }
@@ -111,23 +136,18 @@ impl Dialer {
     }
 }
 
-/// Asks, without signing anything, whether certificates of each CA would do. Where one would, the login exists, and
-/// a no to the other is a no.
-async fn ask_for_trust(
-    leg: &mut Leg<Client>,
-    look: &Look<'_>,
-    check: &mut NodeCheck,
-) -> Result<(), DialError> {
-    let Some(login) = &look.login else { return Ok(()) };
-    let mut would_do = [None, None];
-    for (ca, answered) in [CaKind::OpenSsh, CaKind::User].into_iter().zip(&mut would_do) {
-        let credential = (look.credentials)(ca).await.map_err(DialError::Credential)?;
-        leg.engine.query(login.as_str(), &credential).map_err(LegError::from)?;
+/// Asks, without signing anything, whether certificates of each key would do. Where one would, the login exists, and
+/// a no to another is a no.
+async fn ask_for_trust(leg: &mut Leg<Client>, look: &Look<'_>) -> Result<Vec<SeenTrust>, LegError> {
+    let Some(login) = &look.login else { return Ok(Vec::new()) };
+    let mut would_do = vec![None; look.questions.len()];
+    for (Question { credential, .. }, answered) in look.questions.iter().zip(&mut would_do) {
+        leg.engine.query(login.as_str(), &credential.pair)?;
         *answered = match answer(leg).await {
-            Ok(answer) => Some(answer == Answer::Acceptable(credential.public_blob().to_vec())),
+            Ok(answer) => Some(answer == Answer::Acceptable(credential.pair.public_blob().to_vec())),
             // sshd has had enough of us.
             Err(LegError::Closed | LegError::Engine(mezite_ssh::Error::Disconnected { .. })) => break,
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(error),
         };
     }
     let exists = would_do.contains(&Some(true));
@@ -136,8 +156,7 @@ async fn ask_for_trust(
         Some(false) if exists => SeenTrust::No,
         Some(false) | None => SeenTrust::Unknown,
     };
-    [check.trusts_openssh, check.trusts_user] = would_do.map(trust);
-    Ok(())
+    Ok(would_do.into_iter().map(trust).collect())
 }
 
 /// The answer to a question, banners aside.

@@ -12,7 +12,7 @@ mod places;
 pub(crate) use address::{Forbidden, check, is_self_connection};
 pub use error::{DialError, HostKeyFault};
 pub use hostkey::Witness;
-pub use look::{Look, Looked};
+pub use look::{Look, Looked, Question};
 
 use std::io;
 use std::net::SocketAddr;
@@ -23,10 +23,10 @@ use futures_util::future::BoxFuture;
 use mezite_actors::net::{self, TcpStream};
 use mezite_actors::time;
 use mezite_api::{Host, Node, NodeAddress};
-use mezite_ca::{CaKind, TrustedSet};
+use mezite_ca::{CaKind, NodeLegCredential, TrustedSet};
 use mezite_ssh::Error;
 use mezite_ssh::client::{self, Answer, Client, HostKeyPolicy};
-use mezite_ssh::hostkey::KeyPair;
+use mezite_ssh::hostkey::{KeyPair, KeyPairError};
 use mezite_ssh::transport::Limits;
 
 use crate::leg::{Leg, LegError};
@@ -44,7 +44,27 @@ const AUTHENTICATE: Duration = Duration::from_mins(1);
 const PAUSES: [Duration; 3] = [Duration::from_millis(100), Duration::from_secs(1), Duration::from_secs(4)];
 
 /// Makes the key and certificate for one connection, signed by the CA asked for.
-pub type Credentials<'a> = dyn Fn(CaKind) -> BoxFuture<'a, Result<KeyPair, String>> + Send + Sync + 'a;
+pub type Credentials<'a> = dyn Fn(CaKind) -> BoxFuture<'a, Result<Credential, String>> + Send + Sync + 'a;
+
+/// A key and its certificate, to be shown to a node.
+pub struct Credential {
+    /// Both.
+    pub pair: KeyPair,
+    /// The fingerprint of the CA key that signed.
+    pub ca_key: String,
+}
+
+impl Credential {
+    /// As the authority made it.
+    ///
+    /// # Errors
+    /// Key and certificate do not go together.
+    pub fn new(made: &NodeLegCredential) -> Result<Self, KeyPairError> {
+        let pair = KeyPair::new(made.key().clone())?;
+        let pair = pair.with_certificate(made.certificate().blob().to_vec())?;
+        Ok(Self { pair, ca_key: made.signed_by().fingerprint() })
+    }
+}
 
 /// What is dialled.
 pub struct Dial<'a> {
@@ -66,6 +86,8 @@ pub struct Dialled {
     pub address: SocketAddr,
     /// The CA that opened the node.
     pub opened_by: CaKind,
+    /// The fingerprint of its key that did.
+    pub ca_key: String,
     /// What it has shown of its host key, and goes on to show.
     pub witness: Witness,
 }
@@ -222,7 +244,8 @@ impl Dialer {
         let id = dial.node.id();
         for ca in self.places.order(id) {
             let credential = (dial.credentials)(ca).await.map_err(DialError::Credential)?;
-            leg.engine.authenticate(dial.login, &credential).map_err(LegError::from)?;
+            let Credential { pair, ca_key } = credential;
+            leg.engine.authenticate(dial.login, &pair).map_err(LegError::from)?;
             let answered = leg.until(|engine| match engine.poll_event()? {
                 Some(client::Event::Authentication(answer)) => Ok(Some(answer)),
                 _ => Ok(None),
@@ -239,7 +262,7 @@ impl Dialer {
             match answer {
                 Ok(Answer::Success) => {
                     self.places.let_in(id, dial.user, dial.login, ca);
-                    return Ok(Dialled { leg, address, opened_by: ca, witness });
+                    return Ok(Dialled { leg, address, opened_by: ca, ca_key, witness });
                 }
                 Ok(_) => {}
                 // sshd ends the connection when it has had enough of us.

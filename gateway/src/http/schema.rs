@@ -351,6 +351,17 @@ pub(super) fn lock_add() -> Value {
     ])
 }
 
+/// What `mezctl ca rotate` sends.
+pub(super) fn ca_rotate() -> Value {
+    object(&[
+        ("phase", json!({"enum": ["prepare", "activate", "finish", "rollback", null]})),
+        ("revision", revision()),
+        ("grace_period", or_null(duration())),
+        ("force", boolean()),
+        ("compromised", boolean()),
+    ])
+}
+
 /// What `mezctl auth sign` sends.
 pub(super) fn sign() -> Value {
     object(&[
@@ -390,6 +401,7 @@ pub(super) fn path_segment(name: &str) -> Value {
     match name {
         "user" | "bot" => user(),
         "role" => role(),
+        "ca" => json!({"enum": ["user", "openssh", "host"]}),
         "lock" | "session" | "token" => json!({"type": "string", "format": "uuid"}),
         _ => host(),
     }

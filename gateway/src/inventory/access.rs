@@ -52,6 +52,8 @@ pub struct Holding {
     pub source: IpAddr,
     /// The sessions that run on it.
     pub sessions: Vec<Uuid>,
+    /// Fingerprints of the CA keys that it was believed by, and let in by.
+    pub ca_keys: Vec<String>,
 }
 
 /// Access.

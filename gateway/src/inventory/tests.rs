@@ -71,6 +71,7 @@ impl Cluster {
             port: port.parse().unwrap(),
             labels: labels.parse().unwrap(),
             host_keys: vec![HostKey::parse(OLD_KEY).unwrap()],
+            host_ca: false,
             verify_host_key: false,
         };
         self.inventory.add_node(&UID, add).await

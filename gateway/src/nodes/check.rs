@@ -2,21 +2,20 @@
 
 use std::time::Duration;
 
-use futures_util::FutureExt as _;
-use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use mezite_actors::time;
-use mezite_api::node::{NodeCheck, NodeSeen, SeenTrust, TrustedBy};
+use mezite_api::node::{NodeCheck, NodeSeen, SeenCaKey, SeenTrust, TrustedBy};
 use mezite_api::{Login, Node, Problem, UserName, escape};
 use mezite_ca::CaKind;
-use mezite_ssh::hostkey::KeyPair;
 use mezite_store::AuditEntry;
 use uuid::Uuid;
 
 use crate::audit::GATEWAY;
-use crate::authority::{NodeCa, NodeCredentialOrder};
+use crate::authority::{NodeCa, NodeCredentialOrder, QueryCredential};
 use crate::connection::Services;
-use crate::dialer::{DialError, Look, Looked};
+use crate::dialer::{Credential, DialError, Look, Looked, Question};
+use crate::http::problem;
+use crate::rotation;
 
 /// For all of a look: over before its client gives up.
 pub(super) const CHECK_TIME: Duration = Duration::from_secs(30);
@@ -33,8 +32,12 @@ pub async fn check(
 ) -> Result<Node, Problem> {
     let login = login.or_else(|| services.dialer.known_login(&node));
     let host_ca = services.shared.authority.trusted(CaKind::Host).await?;
-    let credentials = |ca: CaKind| query_credential(services, &node, login.clone(), ca);
-    let look = Look { node: &node, login: login.clone(), thorough, credentials: &credentials };
+    let questions = match &login {
+        Some(login) => questions(services, &node, login).await?,
+        None => Vec::new(),
+    };
+    let look = Look { node: &node, login: login.clone(), thorough, questions: &questions };
+    let asked = keys_in_question(services).await?;
     let looked = time::timeout(CHECK_TIME, services.dialer.look(&look, host_ca)).await;
     let before = node.status.seen.take();
     let now = Timestamp::now();
@@ -42,7 +45,8 @@ pub async fn check(
         if let Some(event) = looked.fault.as_ref().and_then(|fault| mismatch(fault, &node)) {
             services.shared.auditor.record_refusal(event).await;
         }
-        seen(before, looked, now)
+        let answers = answers(asked, &questions, &looked, now);
+        seen(before, looked, answers, now)
     } else {
         let check = NodeCheck { error: Some("no answer in time".to_owned()), ..NodeCheck::at(now, login) };
         NodeSeen { time: now, check: Some(check), ..before.unwrap_or_else(|| NodeSeen::nothing(now)) }
@@ -52,8 +56,9 @@ pub async fn check(
     Ok(node)
 }
 
-fn seen(before: Option<NodeSeen>, looked: Looked, now: Timestamp) -> NodeSeen {
-    let Looked { mut check, software, fault } = looked;
+fn seen(before: Option<NodeSeen>, looked: Looked, answers: Vec<SeenCaKey>, now: Timestamp) -> NodeSeen {
+    let Looked { mut check, software, fault, .. } = looked;
+    let reached = check.ok;
     if let Some(fault) = fault {
         check.error = Some(escape(match &fault {
             DialError::HostKey { pinned, seen, .. } => {
@@ -74,32 +79,68 @@ fn seen(before: Option<NodeSeen>, looked: Looked, now: Timestamp) -> NodeSeen {
         _ => seen.trusts,
     };
     seen.check = Some(check);
+    if reached {
+        seen.take_ca_keys(answers);
+    }
     seen
 }
 
-fn query_credential<'a>(
-    services: &'a Services,
-    node: &Node,
-    login: Option<Login>,
-    ca: CaKind,
-) -> BoxFuture<'a, Result<KeyPair, String>> {
-    let name = node.spec.hostname.clone();
-    async move {
-        let order = NodeCredentialOrder {
-            ca: if ca == CaKind::User { NodeCa::User } else { NodeCa::OpenSsh },
-            user: UserName::parse(CHECKER).map_err(|error| error.to_string())?,
-            login: login.ok_or_else(|| "no login".to_owned())?,
-            node: name,
-            connection: Uuid::new_v4().to_string(),
-            permits: mezite_ca::Permits::default(),
-        };
-        let credential = services.shared.authority.node_credential(order).await;
-        let credential = credential.map_err(|error| error.to_string())?;
-        let pair = KeyPair::new(credential.key().clone()).map_err(|error| error.to_string())?;
-        let blob = credential.certificate().blob().to_vec();
-        pair.with_certificate(blob).map_err(|error| error.to_string())
+/// The CAs whose keys nodes have something to do with.
+const CAS: [CaKind; 3] = [CaKind::OpenSsh, CaKind::User, CaKind::Host];
+
+/// Every key that is trusted or will be, by its CA.
+async fn keys_in_question(services: &Services) -> Result<Vec<(CaKind, String)>, Problem> {
+    let mut keys = Vec::new();
+    for ca in CAS {
+        let trusted = services.shared.authority.trusted(ca).await?;
+        keys.extend(trusted.keys().iter().map(|key| (ca, key.fingerprint())));
     }
-    .boxed()
+    Ok(keys)
+}
+
+/// What the look has found out about each key.
+fn answers(
+    asked: Vec<(CaKind, String)>,
+    questions: &[Question],
+    looked: &Looked,
+    now: Timestamp,
+) -> Vec<SeenCaKey> {
+    let answer = |(ca, key): (CaKind, String)| {
+        let trusted = match (ca, &looked.certified_by) {
+            (CaKind::Host, Some(by)) if *by == key => SeenTrust::Yes,
+            (CaKind::Host, Some(_)) => SeenTrust::No,
+            (CaKind::Host, None) => SeenTrust::Unknown,
+            _ => {
+                let said = questions.iter().zip(&looked.answers);
+                let about = said.into_iter().find(|(question, _)| question.credential.ca_key == key);
+                about.map_or(SeenTrust::Unknown, |(_, answer)| *answer)
+            }
+        };
+        SeenCaKey { ca: rotation::ca_type(ca), key, trusted, time: now }
+    };
+    asked.into_iter().map(answer).collect()
+}
+
+/// Certificates to ask with, for each key, the ones that sign first: sshd may not listen to the end.
+async fn questions(services: &Services, node: &Node, login: &Login) -> Result<Vec<Question>, Problem> {
+    let order = NodeCredentialOrder {
+        ca: NodeCa::OpenSsh,
+        user: UserName::parse(CHECKER)?,
+        login: login.clone(),
+        node: node.spec.hostname.clone(),
+        connection: Uuid::new_v4().to_string(),
+        permits: mezite_ca::Permits::default(),
+    };
+    let made = services.shared.authority.query_credentials(order).await?;
+    let question = |QueryCredential { ca, active, credential }: QueryCredential| {
+        let credential = Credential::new(&credential);
+        let credential =
+            credential.map_err(|error| problem::internal("no certificate to ask with", &error))?;
+        Ok(Question { ca, active, credential })
+    };
+    let mut questions = made.into_iter().map(question).collect::<Result<Vec<_>, Problem>>()?;
+    questions.sort_by_key(|question| !question.active);
+    Ok(questions)
 }
 
 fn mismatch(fault: &DialError, node: &Node) -> Option<AuditEntry> {

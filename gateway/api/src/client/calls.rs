@@ -23,6 +23,7 @@ use crate::person::{
     UserReset,
 };
 use crate::role::{RoleDocument, RolePut};
+use crate::rotation::{CaStatus, RotateRequest, Rotated};
 use crate::ssh_config::SshConfig;
 use crate::status::Status;
 use crate::token::{TokenAdd, TokenInfo, TokenIssued};
@@ -54,6 +55,16 @@ impl Client {
     /// What the gateway says about itself.
     pub fn status(&self) -> Result<Status, ClientError> {
         self.get("/v1/status", &Query::none())
+    }
+
+    /// Where the rotation of a CA stands, and who follows it.
+    pub fn ca_status(&self, ca: CaType) -> Result<CaStatus, ClientError> {
+        self.get(&format!("/v1/ca/{ca}/rotation"), &Query::none())
+    }
+
+    /// Takes a step of the rotation of a CA.
+    pub fn rotate_ca(&self, ca: CaType, request: &RotateRequest) -> Result<Rotated, ClientError> {
+        self.send(Method::POST, &format!("/v1/ca/{ca}/rotate"), request)
     }
 
     /// The nodes that have all these labels.

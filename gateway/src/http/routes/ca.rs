@@ -1,16 +1,23 @@
-//! The public keys of the CAs, for other programs. Public by design, and cacheable.
+//! The public keys of the CAs, for other programs: public by design, and cacheable. And their rotation, which is not.
 
 use std::sync::Arc;
 
+use mezite_access::{Resource, Verb};
+use mezite_api::rotation::RotateRequest;
 use mezite_api::{Problem, ProblemCode};
 use mezite_ca::{CaKind, ExportForm};
+use mezite_store::AuditEntry;
 use sha2::{Digest as _, Sha256};
 
 use super::Api;
+use crate::connection::Services;
 use crate::http::app::Answer;
 use crate::http::request::Request;
 use crate::http::response::Response;
 use crate::http::route::Route;
+use crate::http::schema;
+use crate::inventory::{By as _, Operator};
+use crate::rotation;
 use crate::shared::Shared;
 
 const TEXT: &str = "text/plain; charset=utf-8";
@@ -35,12 +42,37 @@ pub(super) fn add(api: &mut Api<'_>) {
         |shared, request| ssh(shared, request, CaKind::Host, ExportForm::KnownHosts),
     );
     api.public(Route::get("/v1/ca/tls.pem", "Exports the certificate of the TLS CA").answers(PEM), tls);
+    api.rule(
+        Route::get("/v1/ca/:ca/rotation", "Shows where the rotation of a CA stands"),
+        (Resource::Ca, Verb::Read),
+        status,
+    );
+    api.rule(
+        Route::post("/v1/ca/:ca/rotate", "Takes a step of the rotation of a CA").takes(schema::ca_rotate),
+        (Resource::Ca, Verb::Rotate),
+        rotate,
+    );
     api.public(
         Route::get("/webapi/auth/export", "Exports keys of CAs in the forms of Teleport")
             .query(&[("type", "user, openssh or host")])
             .answers(TEXT),
         teleport,
     );
+}
+
+async fn status(services: Arc<Services>, _: Operator, request: Request) -> Answer {
+    Ok(Response::json(200, &rotation::status(&services, named(&request)?).await?))
+}
+
+async fn rotate(services: Arc<Services>, operator: Operator, request: Request) -> Answer {
+    let wanted: RotateRequest = request.json()?;
+    let event = AuditEntry::new("ca.rotate").by(&operator);
+    Ok(Response::json(200, &rotation::rotate(&services, event, named(&request)?, &wanted).await?))
+}
+
+fn named(request: &Request) -> Result<CaKind, Problem> {
+    let unknown = || Problem::new(ProblemCode::NotFound, "there is no such certificate authority");
+    request.param("ca").parse().map_err(|_| unknown())
 }
 
 async fn ssh(shared: Arc<Shared>, request: Request, ca: CaKind, form: ExportForm) -> Answer {

@@ -215,6 +215,7 @@ fn what_was_seen_of_a_node_is_kept_apart_and_goes_with_it() {
             host_keys: vec!["SHA256:x".into()],
             trusts: None,
             check: None,
+            ca_keys: Vec::new(),
         };
         let before = cluster.event_count();
         cluster.inventory.note_seen(node.id(), &seen).await.unwrap();

@@ -102,6 +102,7 @@ fn of_many_nodes_each_page_looks_at_few() {
                 hostname: format!("n-{number:06}").parse().unwrap(),
                 addr: "10.0.0.1:22".parse().unwrap(),
                 host_keys: Vec::new(),
+                host_ca: false,
             };
             Node::new(Uuid::new_v4(), env.parse::<Labels>().unwrap(), spec)
         };

@@ -58,6 +58,8 @@ const CODES: &[(&str, &str)] = &[
     ("lock.delete", "MEZ3502I"),
     // Keys of the cluster.
     ("ca.create", "MEZ4001I"),
+    ("ca.rotate", "MEZ4002I"),
+    ("ca.rotate.refuse", "MEZ4003W"),
     // Recordings.
     ("recording.fail", "MEZ5001E"),
     ("recording.degraded", "MEZ5002E"),

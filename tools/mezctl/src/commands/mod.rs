@@ -5,6 +5,7 @@ mod apply;
 mod audit;
 mod auth;
 mod bots;
+mod ca;
 pub(crate) mod completion;
 mod edit;
 mod export;
@@ -47,6 +48,9 @@ pub(crate) enum Command {
     /// Certificates and the keys of the CAs.
     #[command(subcommand)]
     Auth(auth::Verb),
+    /// The certificate authorities and their rotation.
+    #[command(subcommand)]
+    Ca(ca::Verb),
     /// Decisions.
     #[command(subcommand)]
     Access(access::Verb),
@@ -86,6 +90,7 @@ impl Command {
             Self::Tokens(verb) => verb.run(client),
             Self::Locks(verb) => verb.run(client),
             Self::Auth(verb) => verb.run(client),
+            Self::Ca(verb) => verb.run(client),
             Self::Access(verb) => verb.run(client),
             Self::Audit(verb) => verb.run(client),
             Self::Recordings(verb) => verb.run(client),
