@@ -126,7 +126,7 @@ fn hostile_074_a_token_is_seen_by_nobody_on_its_way() {
     command.stdin(Stdio::null()).stdout(Stdio::null()).env("MEZITE_LOG", "trace");
     let running = Running::start(&mut command, &identity.folder.with_extension("log"));
     identity.until_generation(1);
-    assert!(running.log().contains("warning: a token on the command line"), "{}", running.log());
+    assert!(running.log().contains("note: others can see a token on the command line"), "{}", running.log());
     let mut secrets = vec![token];
     assert_unseen(&scene, &secrets, &running);
     drop(running);
