@@ -8,10 +8,15 @@ use ssh_key::{Certificate, PrivateKey};
 
 /// Alice, at the gateway itself.
 fn visitor(scene: &Scene) -> HostileClient {
+    alice(scene, "me")
+}
+
+/// Alice, who has come in by this SSH user name.
+fn alice(scene: &Scene, user: &str) -> HostileClient {
     let key = PrivateKey::read_openssh_file(&scene.identity.key).unwrap();
     let certificate = Certificate::read_file(scene.identity.certificate.as_ref().unwrap()).unwrap();
     let mut client = HostileClient::connect(scene.gateway.ssh());
-    assert_eq!(client.authenticate("me", &certificate.to_bytes().unwrap(), &key), Answer::Success);
+    assert_eq!(client.authenticate(user, &certificate.to_bytes().unwrap(), &key), Answer::Success);
     client
 }
 
@@ -110,10 +115,8 @@ fn hostile_068_ways_inside_lead_to_the_gateways_ssh_server_alone() {
     scene.assert_alive();
 }
 
-#[test]
-fn hostile_055_global_requests_of_a_visitor_are_answered_in_order_and_give_nothing() {
-    let mut scene = Scene::start();
-    let mut client = visitor(&scene);
+/// 100 global requests, and one that wants no answer, on a connection that is left as it was.
+fn flood_with_requests(client: &mut HostileClient) {
     let names =
         ["keepalive@openssh.com", "tcpip-forward", "hostkeys-prove-00@openssh.com", "x@example.org", ""];
     for name in names.iter().cycle().take(100) {
@@ -128,7 +131,15 @@ fn hostile_055_global_requests_of_a_visitor_are_answered_in_order_and_give_nothi
     assert!(client.open_session(1).is_some());
     let heard = client.transport().heard();
     assert_eq!(heard.iter().filter(|message| message[..] == [msg::REQUEST_FAILURE]).count(), 100);
+}
 
+#[test]
+fn hostile_055_global_requests_are_answered_in_order_and_give_nothing() {
+    let mut scene = Scene::start();
+    let mut through = alice(&scene, &format!("{}@node1", scene.login));
+    flood_with_requests(&mut through);
+    let mut client = visitor(&scene);
+    flood_with_requests(&mut client);
     let mut no_more = vec![msg::GLOBAL_REQUEST];
     no_more.string("no-more-sessions@openssh.com").bool(true);
     client.send(&no_more);
@@ -140,13 +151,13 @@ fn hostile_055_global_requests_of_a_visitor_are_answered_in_order_and_give_nothi
     client.send(&large);
     while client.transport().receive().is_some() {}
 
-    // A node's host keys are not announced to clients inside either.
+    // A node's host keys are announced to nobody.
     let hosts = scene.scratch.join("alice_known_hosts");
     let before = std::fs::read(&hosts).unwrap();
-    for way in [Way::Jump, Way::Proxy] {
-        let route = scene.route_by(way);
-        let said =
-            run(route.ssh(&["-o", "UpdateHostKeys=yes", "-o", "ServerAliveInterval=1"]).arg("sleep 2"));
+    for way in Way::ALL {
+        let options = ["-o", "UpdateHostKeys=yes", "-o", "ServerAliveInterval=1"];
+        // As long as one keepalive takes.
+        let said = run(scene.route_by(way).ssh(&options).arg("sleep 1.2"));
         assert_eq!(said.assert_ok().err(), "", "{way:?}");
     }
     assert_eq!(std::fs::read(&hosts).unwrap(), before);
