@@ -128,6 +128,7 @@ fn event(order: &UserCertificateOrder, signed: &SignedUser) -> AuditEntry {
         .with("serial", body.serial)
         .with("key", body.subject.fingerprint())
         .with("principals", body.principals.clone())
+        .with("valid_after", timestamp_of_seconds(body.valid_after).to_string())
         .with("valid_before", timestamp_of_seconds(body.valid_before).to_string());
     if let Some(bot) = &order.bot {
         event = event.with("instance", bot.instance.as_str()).with("generation", bot.generation);
