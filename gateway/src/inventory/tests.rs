@@ -5,6 +5,7 @@ mod decisions;
 mod faults;
 mod names;
 mod reach;
+mod revocations;
 
 use std::time::Duration;
 
