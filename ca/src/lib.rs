@@ -7,7 +7,7 @@
 //!   apart again and compared with what was asked.
 //! * [`verify_user_certificate`], [`verify_host_certificate`]: believing, against a [`TrustedSet`];
 //!   [`verify_client_certificate`]: the same in TLS, against a [`ClientTrust`].
-//! * [`export()`]: the public keys as lines for other programs.
+//! * [`export()`]: the public keys as lines for other programs; [`RevocationList`]: what is revoked, as OpenSSH reads it.
 //! * [`Token`]: join and set-up tokens, of which only the [`TokenDigest`] is kept; [`PasswordHash`] and [`TotpSecret`]: how people prove who
 //!   they are.
 //!
@@ -19,6 +19,7 @@ mod export;
 mod issue;
 mod key_file;
 mod kind;
+mod krl;
 mod node_leg;
 mod options;
 mod password;
@@ -47,6 +48,7 @@ pub use issue::{
 };
 pub use key_file::{KeyFileError, create_key_file};
 pub use kind::{CaKind, KeyAlgorithm, UnknownCaKind};
+pub use krl::RevocationList;
 pub use node_leg::{MAX_NODE_LEG_LIFETIME, NodeLegCredential, NodeLegRequest};
 pub use options::{BotInstance, Permits};
 pub use password::{PasswordError, PasswordHash};

@@ -8,6 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::params::{leaf_params, serial_number};
 use super::{ClientPublicKey, TlsCa, TlsError};
+use crate::issue::CertificateBody;
 use crate::random;
 use crate::text::printable;
 use crate::verify::MAX_USER_LIFETIME;
@@ -101,6 +102,8 @@ pub struct ClientCertificateRequest<'a> {
     pub public_key: &'a [u8],
     /// How long it shall live: as long as the SSH certificate that is issued with it.
     pub lifetime: Duration,
+    /// That SSH certificate: this one gets its serial and names its key, so that who revokes the one has revoked the other.
+    pub beside: Option<&'a CertificateBody>,
 }
 
 /// A client certificate that was issued.
@@ -115,7 +118,8 @@ pub struct IssuedClientCertificate {
 }
 
 impl TlsCa {
-    /// Issues a client certificate: `CN` the user, `O` the kind, and a URI that says whose it is.
+    /// Issues a client certificate: `CN` the user, `O` the kind, `OU` the fingerprint of the SSH key, and a URI that says
+    /// whose it is.
     pub fn client_certificate(
         &self,
         request: &ClientCertificateRequest<'_>,
@@ -124,10 +128,16 @@ impl TlsCa {
         request.identity.check()?;
         let key = ClientPublicKey::from_spki(request.public_key)?;
         let mut params = leaf_params(now, request.lifetime, MAX_USER_LIFETIME)?;
-        let serial = random::serial()?;
+        let serial = match request.beside {
+            Some(ssh) => ssh.serial,
+            None => random::serial()?,
+        };
         params.serial_number = Some(serial_number(serial));
         params.distinguished_name.push(DnType::OrganizationName, request.identity.kind());
         params.distinguished_name.push(DnType::CommonName, request.identity.name());
+        if let Some(ssh) = request.beside {
+            params.distinguished_name.push(DnType::OrganizationalUnitName, ssh.subject.fingerprint());
+        }
         let uri = request.identity.uri(&self.cluster).try_into()?;
         params.subject_alt_names = vec![SanType::URI(uri)];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];

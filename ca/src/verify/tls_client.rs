@@ -18,10 +18,12 @@ const MAX_CHAIN: usize = 2;
 /// What a client certificate of the cluster says. Rights come from the store, never from here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientCertificate {
-    /// Whose it is, from its URI. Nothing else in it is looked at.
+    /// Whose it is, from its URI.
     pub identity: ClientIdentity,
-    /// The serial, which the audit event of its issuing has too.
+    /// The serial, which the audit event of its issuing has too. The SSH certificate that was issued with it has the same.
     pub serial: u64,
+    /// The fingerprint of that certificate's key, from the `OU`: only to refuse by.
+    pub ssh_key: Option<String>,
     /// SHA-256 of the public key, a DER `SubjectPublicKeyInfo`.
     pub key_digest: [u8; 32],
     /// Start of the validity.
@@ -143,6 +145,8 @@ fn read(der: &CertificateDer<'_>, cluster: &str) -> Result<ClientCertificate, Cl
     let identity = ClientIdentity::from_uri(uri, cluster).ok_or(ClientCertificateRefusal::Identity)?;
     let spki = x509.public_key().raw;
     ClientPublicKey::from_spki(spki).map_err(|_| ClientCertificateRefusal::Key)?;
+    let unit = x509.subject().iter_organizational_unit().next().map(|unit| unit.as_str().map(str::to_owned));
+    let ssh_key = unit.transpose().map_err(|_| ClientCertificateRefusal::Malformed)?;
     let moment = |seconds: i64| {
         let seconds = u64::try_from(seconds).map_err(|_| ClientCertificateRefusal::Malformed)?;
         UNIX_EPOCH.checked_add(Duration::from_secs(seconds)).ok_or(ClientCertificateRefusal::Malformed)
@@ -150,6 +154,7 @@ fn read(der: &CertificateDer<'_>, cluster: &str) -> Result<ClientCertificate, Cl
     Ok(ClientCertificate {
         identity,
         serial: serial(x509.raw_serial())?,
+        ssh_key,
         key_digest: Sha256::digest(spki).into(),
         valid_after: moment(x509.validity().not_before.timestamp())?,
         valid_before: moment(x509.validity().not_after.timestamp())?,

@@ -48,8 +48,12 @@ struct Client {
 fn client(ca: &TlsCa, identity: &ClientIdentity) -> Client {
     let secret = p256::SecretKey::from_slice(&[9; 32]).unwrap();
     let spki = secret.public_key().to_public_key_der().unwrap();
-    let request =
-        ClientCertificateRequest { identity, public_key: spki.as_bytes(), lifetime: Duration::from_hours(1) };
+    let request = ClientCertificateRequest {
+        identity,
+        public_key: spki.as_bytes(),
+        lifetime: Duration::from_hours(1),
+        beside: None,
+    };
     let certificate = ca.client_certificate(&request, SystemTime::now()).unwrap().der;
     let key = PrivatePkcs8KeyDer::from(secret.to_pkcs8_der().unwrap().as_bytes().to_vec());
     Client { chain: vec![certificate], key: key.into() }
@@ -163,7 +167,8 @@ fn names_and_keys_that_cannot_be_certified() {
     let spki = secret.public_key().to_public_key_der().unwrap();
     let issue = |user: &str, public_key: &[u8]| {
         let lifetime = Duration::from_mins(1);
-        let request = ClientCertificateRequest { identity: &self::user(user), public_key, lifetime };
+        let request =
+            ClientCertificateRequest { identity: &self::user(user), public_key, lifetime, beside: None };
         ca.client_certificate(&request, SystemTime::now())
     };
     assert!(issue("a.b@c+d-e_f", spki.as_bytes()).is_ok());

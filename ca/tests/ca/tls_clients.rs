@@ -3,7 +3,8 @@
 use std::time::{Duration, SystemTime};
 
 use mezite_ca::{
-    ClientCertificateRefusal as Refusal, ClientCertificateRequest, ClientIdentity, ClientTrust, TlsCa,
+    CaKind, ClientCertificateRefusal as Refusal, ClientCertificateRequest, ClientIdentity, ClientTrust,
+    KeyAlgorithm, Permits, PublicKey, SshCaKey, TlsCa, UserCertificateRequest, issue_user_certificate,
     verify_client_certificate,
 };
 use p256::pkcs8::EncodePublicKey as _;
@@ -32,9 +33,12 @@ fn bot() -> ClientIdentity {
 
 fn issue(ca: &TlsCa, identity: &ClientIdentity, now: SystemTime) -> CertificateDer<'static> {
     let public_key = &spki();
-    ca.client_certificate(&ClientCertificateRequest { identity, public_key, lifetime: HOUR }, now)
-        .unwrap()
-        .der
+    ca.client_certificate(
+        &ClientCertificateRequest { identity, public_key, lifetime: HOUR, beside: None },
+        now,
+    )
+    .unwrap()
+    .der
 }
 
 fn our_ca() -> (TlsCa, ClientTrust) {
@@ -64,10 +68,42 @@ fn what_the_ca_has_issued_is_believed() {
 fn what_was_issued_is_what_is_read() {
     let (ca, trust) = our_ca();
     let public_key = &spki();
-    let request = ClientCertificateRequest { identity: &alice(), public_key, lifetime: HOUR };
+    let request = ClientCertificateRequest { identity: &alice(), public_key, lifetime: HOUR, beside: None };
     let issued = ca.client_certificate(&request, SystemTime::now()).unwrap();
     let read = verify_client_certificate(&[issued.der], &trust, SystemTime::now()).unwrap();
     assert_eq!((read.serial, read.key_digest), (issued.serial, issued.key_digest));
+}
+
+#[test]
+fn what_is_issued_beside_an_ssh_certificate_has_its_serial_and_names_its_key() {
+    let (ca, trust) = our_ca();
+    let now = SystemTime::now();
+    let ssh_ca = SshCaKey::generate(CaKind::User, KeyAlgorithm::Ed25519, jiff::Timestamp::now()).unwrap();
+    let key = PublicKey::from_line(
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl",
+    )
+    .unwrap();
+    let request = UserCertificateRequest {
+        user: "alice".to_owned(),
+        key: key.clone(),
+        logins: Vec::new(),
+        lifetime: HOUR,
+        source_addresses: Vec::new(),
+        permits: Permits::default(),
+        bot: None,
+    };
+    let ssh = issue_user_certificate(&ssh_ca, &request, now).unwrap();
+    let request = ClientCertificateRequest {
+        identity: &alice(),
+        public_key: &spki(),
+        lifetime: HOUR,
+        beside: Some(ssh.body()),
+    };
+    let issued = ca.client_certificate(&request, now).unwrap();
+    let read = verify_client_certificate(&[issued.der], &trust, now).unwrap();
+    assert_eq!((read.serial, read.ssh_key.as_deref()), (ssh.body().serial, Some(&*key.fingerprint())));
+    let alone = verify_client_certificate(&[issue(&ca, &alice(), now)], &trust, now).unwrap();
+    assert_eq!(alone.ssh_key, None);
 }
 
 #[test]

@@ -32,6 +32,8 @@ pub enum Resource {
     Ca,
     /// Certificates for hosts.
     HostCert,
+    /// Revoked certificates and keys.
+    Revocation,
     /// The gateway itself: its status and settings.
     Gateway,
     /// All of them.
@@ -54,6 +56,7 @@ impl Resource {
             Self::Audit => "audit",
             Self::Ca => "ca",
             Self::HostCert => "host_cert",
+            Self::Revocation => "revocation",
             Self::Gateway => "gateway",
             Self::Any => "*",
         }

@@ -9,9 +9,9 @@ use jiff::Timestamp;
 use mezite_access::Issuance;
 use mezite_api::{Login, UserName};
 use mezite_ca::{
-    BotInstance, ClientCertificateRequest, ClientIdentity, IssuedCertificate, IssuedClientCertificate,
-    MAX_USER_LIFETIME, Permits, PublicKey, SshCaKey, TlsCa, TlsError, UserCertificateRequest,
-    issue_user_certificate,
+    BotInstance, CertificateBody, ClientCertificateRequest, ClientIdentity, IssuedCertificate,
+    IssuedClientCertificate, MAX_USER_LIFETIME, Permits, PublicKey, SshCaKey, TlsCa, TlsError,
+    UserCertificateRequest, issue_user_certificate,
 };
 use mezite_store::AuditEntry;
 use serde_json::Value;
@@ -77,8 +77,11 @@ pub(super) fn sign(
         bot: order.bot.clone(),
     };
     let certificate = issue_user_certificate(ca, &request, now)?;
-    let tls =
-        order.tls_key.as_deref().map(|key| tls_certificate(tls_ca, order, key, lifetime, now)).transpose()?;
+    let tls = order
+        .tls_key
+        .as_deref()
+        .map(|key| tls_certificate(tls_ca, order, key, certificate.body(), lifetime, now))
+        .transpose()?;
     let ttl_cut = order.ttl.is_some_and(|ttl| ttl > lifetime);
     let signed = SignedUser { certificate, tls, ttl_cut };
     let event = event(order, &signed).with("ca_key", ca.public().fingerprint());
@@ -89,6 +92,7 @@ fn tls_certificate(
     ca: &TlsCa,
     order: &UserCertificateOrder,
     public_key: &[u8],
+    beside: &CertificateBody,
     lifetime: Duration,
     now: SystemTime,
 ) -> Result<IssuedClientCertificate, TlsError> {
@@ -99,7 +103,8 @@ fn tls_certificate(
             ClientIdentity::Bot { bot: name, generation: *generation, instance: instance.clone() }
         }
     };
-    let request = ClientCertificateRequest { identity: &identity, public_key, lifetime };
+    let request =
+        ClientCertificateRequest { identity: &identity, public_key, lifetime, beside: Some(beside) };
     ca.client_certificate(&request, now)
 }
 
@@ -123,6 +128,7 @@ fn event(order: &UserCertificateOrder, signed: &SignedUser) -> AuditEntry {
         .with("serial", body.serial)
         .with("key", body.subject.fingerprint())
         .with("principals", body.principals.clone())
+        .with("valid_after", timestamp_of_seconds(body.valid_after).to_string())
         .with("valid_before", timestamp_of_seconds(body.valid_before).to_string());
     if let Some(bot) = &order.bot {
         event = event.with("instance", bot.instance.as_str()).with("generation", bot.generation);

@@ -103,7 +103,7 @@ pub(super) async fn admit(
     admission: Admission,
 ) -> Result<Option<Credentials>, Failure> {
     let now = Timestamp::now();
-    let terms = match services.inventory.bot_terms(bot, asked.source, None).await {
+    let terms = match services.inventory.bot_terms(bot, asked.source, None, None).await {
         Ok(terms) if terms.id == bot_id => terms,
         Ok(_) | Err(Refusal::UnknownUser) => return Ok(None),
         Err(refusal) => return Err(not_issued(services, bot, asked.source, &refusal).await.into()),
@@ -195,7 +195,7 @@ pub(super) async fn replayed(
     }) else {
         return Ok(None);
     };
-    if let Err(refusal) = services.inventory.bot_terms(bot, asked.source, Some(instance.id)).await {
+    if let Err(refusal) = services.inventory.bot_terms(bot, asked.source, Some(instance.id), None).await {
         return Err(not_issued(services, bot, asked.source, &refusal).await.into());
     }
     Ok(Some(credentials(services, &instance, pending).await?))

@@ -101,6 +101,10 @@ async fn not_issued(services: &Services, bot: &UserName, source: IpAddr, refusal
             ProblemCode::Forbidden,
             "this certificate is of no instance that is known; join again with a new token".to_owned(),
         ),
+        Refusal::Revoked => (
+            ProblemCode::Forbidden,
+            format!("this certificate of {bot} was revoked; join again with a new token"),
+        ),
         other => (ProblemCode::Unavailable, other.user_line(bot)),
     };
     Problem::new(code, why)

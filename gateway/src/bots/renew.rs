@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::{TRIES, credentials, not_issued, proven_key};
 use crate::authority::BotOrder;
 use crate::connection::Services;
-use crate::inventory::{BotTerms, Instance, InventoryError, Pending, Refusal, Shown, Standing};
+use crate::inventory::{BotTerms, Credential, Instance, InventoryError, Pending, Refusal, Shown, Standing};
 
 /// Who holds a client certificate that was verified in the handshake.
 #[derive(Debug, Clone)]
@@ -21,6 +21,8 @@ pub struct Holder {
     pub bot: UserName,
     /// The certificate.
     pub shown: Shown,
+    /// What it is known by where it was revoked.
+    pub credential: Credential,
     /// Where the connection comes from.
     pub source: IpAddr,
 }
@@ -115,8 +117,9 @@ pub async fn acknowledge(services: &Services, holder: &Holder) -> Result<(), Pro
 /// The instance of a holder who is not locked and whose certificate is the current one or the pending one. Any other
 /// certificate means that there are two holders.
 async fn going(services: &Services, holder: &Holder) -> Result<Going, Problem> {
-    let Holder { bot, shown, source } = holder;
-    let terms = match services.inventory.bot_terms(bot, *source, Some(shown.instance)).await {
+    let Holder { bot, shown, credential, source } = holder;
+    let terms = services.inventory.bot_terms(bot, *source, Some(shown.instance), Some(credential.clone()));
+    let terms = match terms.await {
         Ok(terms) => terms,
         Err(refusal) => return Err(not_issued(services, bot, *source, &refusal).await),
     };

@@ -17,7 +17,7 @@ use mezite_store::AuditEntry;
 use super::visitor::Visitor;
 use super::{Origin, Services, code, events, is_goodbye};
 use crate::dialer::Dialled;
-use crate::inventory::{AccessRequest, Grant, Holding, Refusal, Serial, Shown, Subject};
+use crate::inventory::{AccessRequest, Credential, Grant, Holding, Refusal, Serial, Shown, Subject};
 use crate::leg::{Leg, LegError};
 use crate::race::race;
 
@@ -52,6 +52,7 @@ impl Entered {
             login: Some(self.grant.login.clone()),
             node: Some(self.grant.node.id()),
             source: origin.source.ip(),
+            credential: self.asked.subject.credential.clone(),
             sessions: Vec::new(),
             ca_keys: self.ca_keys(),
         }
@@ -293,7 +294,7 @@ impl<'a> Authentication<'a> {
             user: user.clone(),
             bot: shown(certificate),
             source: self.origin.source.ip(),
-            valid_after: crate::authority::timestamp(certificate.valid_after),
+            credential: Credential::of_ssh(certificate),
         }
     }
 

@@ -33,6 +33,7 @@ impl Authentication<'_> {
     ) -> Result<Visitor, String> {
         let subject = self.subject(&name, &certificate);
         let instance = subject.bot.as_ref().map(|shown| shown.instance);
+        let credential = subject.credential.clone();
         let identified = if certificate.bot.is_some() && instance.is_none() {
             Err(Refusal::Generation)
         } else {
@@ -62,6 +63,7 @@ impl Authentication<'_> {
             login: None,
             node: None,
             source: self.origin.source.ip(),
+            credential,
             sessions: Vec::new(),
             ca_keys: vec![certificate.signed_by.fingerprint()],
         };

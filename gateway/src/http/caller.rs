@@ -7,8 +7,7 @@ use std::time::SystemTime;
 use mezite_api::UserName;
 use mezite_ca::{ClientCertificate, ClientIdentity, Verified};
 
-use crate::authority::timestamp;
-use crate::inventory::{Serial, Shown, Subject};
+use crate::inventory::{Credential, Serial, Shown, Subject};
 
 /// Who sends a request.
 #[derive(Debug, Clone)]
@@ -48,6 +47,11 @@ impl TlsClient {
         self.certificate.is_current(SystemTime::now())
     }
 
+    /// What the certificate is known by where it was revoked.
+    pub fn credential(&self) -> Credential {
+        Credential::of_tls(&self.certificate)
+    }
+
     /// Whom the certificate names, as decisions take it; nobody where that is no name of a user.
     pub fn subject(&self) -> Option<Subject> {
         let bot = match &self.certificate.identity {
@@ -61,7 +65,7 @@ impl TlsClient {
             user: UserName::parse(self.certificate.identity.name()).ok()?,
             bot,
             source: self.source.ip(),
-            valid_after: timestamp(self.certificate.valid_after),
+            credential: self.credential(),
         })
     }
 }

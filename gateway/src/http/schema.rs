@@ -362,6 +362,20 @@ pub(super) fn ca_rotate() -> Value {
     ])
 }
 
+/// What `mezctl certs revoke` sends.
+pub(super) fn revocation_add() -> Value {
+    let target = |name: &str, schema: Value| object(&[(&format!("{name}!"), schema)]);
+    let targets = [
+        target("serial", json!({"type": "integer", "minimum": 1, "maximum": u64::MAX})),
+        target("key", ssh_key()),
+        target("user", user()),
+    ];
+    object(&[
+        ("target!", json!({"oneOf": targets})),
+        ("reason", json!({"type": ["string", "null"], "maxLength": 200})),
+    ])
+}
+
 /// What `mezctl auth sign` sends.
 pub(super) fn sign() -> Value {
     object(&[
@@ -402,7 +416,7 @@ pub(super) fn path_segment(name: &str) -> Value {
         "user" | "bot" => user(),
         "role" => role(),
         "ca" => json!({"enum": ["user", "openssh", "host"]}),
-        "lock" | "session" | "token" => json!({"type": "string", "format": "uuid"}),
+        "lock" | "revocation" | "session" | "token" => json!({"type": "string", "format": "uuid"}),
         _ => host(),
     }
 }
@@ -431,6 +445,7 @@ mod tests {
     use mezite_api::node::{NodeAdd, NodeCheckRequest, NodeUpdate, RotateHostKey};
     use mezite_api::oidc::{OidcJoinRequest, OidcTrust};
     use mezite_api::person::{LoginRequest, SetupBegin, SetupConfirm, UserReset};
+    use mezite_api::revocation::RevocationAdd;
     use mezite_api::role::RolePut;
     use mezite_api::token::TokenAdd;
     use mezite_api::user::{UserAdd, UserUpdate};
@@ -478,6 +493,7 @@ mod tests {
         assert_eq!(properties(&proven_host_key()), fields::<ProvenHostKey>());
         assert_eq!(properties(&token_add()), fields::<TokenAdd>());
         assert_eq!(properties(&lock_add()), fields::<LockAdd>());
+        assert_eq!(properties(&revocation_add()), fields::<RevocationAdd>());
         assert_eq!(properties(&sign()), fields::<SignRequest>());
         let problem = Problem::new(ProblemCode::Invalid, "x").with_field("y").after(1);
         let written = serde_json::to_value(&problem).unwrap();

@@ -6,9 +6,12 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use mezite_access::Permits;
 use mezite_api::{Login, Node, NodeRef, User, UserName, escape};
+use mezite_ca::{ClientCertificate, UserCertificate};
+use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::bots::Shown;
+use crate::authority::timestamp;
 
 /// The holder of a certificate that was verified.
 #[derive(Debug, Clone)]
@@ -19,8 +22,49 @@ pub struct Subject {
     pub bot: Option<Shown>,
     /// Where the connection comes from.
     pub source: IpAddr,
-    /// The certificate's `valid_after`. A user who was made later is another one of the same name.
+    /// The certificate.
+    pub credential: Credential,
+}
+
+/// What a certificate is known by where it was revoked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Credential {
+    /// Its number; the SSH and the X.509 certificate of one issue have the same.
+    pub serial: u64,
+    /// The keys that it is for or was issued beside: the fingerprint of an SSH key, or [`x509_key`](Self::x509_key).
+    pub keys: Vec<String>,
+    /// Its `valid_after`. A user who was made later is another one of the same name.
     pub valid_after: Timestamp,
+}
+
+impl Credential {
+    /// That of an SSH certificate.
+    pub fn of_ssh(certificate: &UserCertificate) -> Self {
+        Self {
+            serial: certificate.serial,
+            keys: vec![certificate.key.fingerprint()],
+            valid_after: timestamp(certificate.valid_after),
+        }
+    }
+
+    /// That of a client certificate.
+    pub fn of_tls(certificate: &ClientCertificate) -> Self {
+        let own = hex(&certificate.key_digest);
+        Self {
+            serial: certificate.serial,
+            keys: certificate.ssh_key.iter().cloned().chain([own]).collect(),
+            valid_after: timestamp(certificate.valid_after),
+        }
+    }
+
+    /// The name of a key that is a DER `SubjectPublicKeyInfo`: its digest in hex.
+    pub fn x509_key(spki: &[u8]) -> String {
+        hex(&Sha256::digest(spki))
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Asks for access.
@@ -50,6 +94,8 @@ pub struct Holding {
     pub node: Option<Uuid>,
     /// From where.
     pub source: IpAddr,
+    /// The certificate by which it came in.
+    pub credential: Credential,
     /// The sessions that run on it.
     pub sessions: Vec<Uuid>,
     /// Fingerprints of the CA keys that it was believed by, and let in by.
@@ -81,6 +127,8 @@ pub enum Refusal {
     OtherUser,
     /// The record of the bot contradicts the certificate: it is old, was replaced, or is of no instance.
     Generation,
+    /// The certificate was revoked, by its number, its key, or with all of its user.
+    Revoked,
     /// The user has no roles: no certificate is worth anything.
     NoRoles,
     /// A lock is in force, with its message.
@@ -107,6 +155,7 @@ impl Refusal {
             Self::Disabled => "disabled",
             Self::OtherUser => "other_user",
             Self::Generation => "generation",
+            Self::Revoked => "revoked",
             Self::NoRoles => "no_roles",
             Self::Locked(_) => "locked",
             Self::UnknownNode => "unknown_node",
@@ -120,7 +169,9 @@ impl Refusal {
     /// The type of the audit event: what is wrong with who the certificate names is `cert.refuse`.
     pub fn event_type(&self) -> &'static str {
         match self {
-            Self::UnknownUser | Self::Disabled | Self::OtherUser | Self::Generation => "cert.refuse",
+            Self::UnknownUser | Self::Disabled | Self::OtherUser | Self::Generation | Self::Revoked => {
+                "cert.refuse"
+            }
             _ => "access.refuse",
         }
     }
@@ -161,7 +212,7 @@ impl Refusal {
         match self {
             Self::UnknownUser | Self::OtherUser => "removed",
             Self::Disabled => "disabled",
-            Self::Generation => "revoked",
+            Self::Generation | Self::Revoked => "revoked",
             _ => "lock",
         }
     }
@@ -180,6 +231,9 @@ impl Refusal {
             Self::Generation => {
                 "disconnected: this instance of the bot was revoked. Give it a new join token".into()
             }
+            Self::Revoked => "disconnected: your certificate was revoked. Log in again with 'msh login', \
+                              or ask for 'mezctl auth sign'"
+                .into(),
             _ => "disconnected: the gateway cannot tell whether you are locked. Try again later".into(),
         }
     }
@@ -198,6 +252,9 @@ impl Refusal {
                 "access refused: this certificate of {user} is not in use any more. \
                  Read the pair again from the folder of 'mezd identity'"
             ),
+            Self::Revoked => "access refused: your certificate was revoked. Log in again with 'msh login', \
+                              or ask for 'mezctl auth sign'"
+                .into(),
             Self::Locked(Some(message)) => format!("access refused: locked: {}. {ask}", escape(message)),
             Self::Locked(None) => format!("access refused: locked. {ask}"),
             _ => "access refused: the gateway cannot decide now. Try again later".into(),

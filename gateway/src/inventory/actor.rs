@@ -11,7 +11,7 @@ use mezite_store::{Store, Watch};
 use uuid::Uuid;
 
 use super::InventoryError;
-use super::access::{AccessRequest, Grant, Holding, Refusal, Subject};
+use super::access::{AccessRequest, Credential, Grant, Holding, Refusal, Subject};
 use super::memory::Memory;
 use super::reach::Reach;
 use super::view::View;
@@ -22,7 +22,13 @@ pub(super) enum Message {
     Authorize(Box<AccessRequest>, Reply<Result<Grant, Refusal>>),
     Explain(UserName, Box<Target>, Reply<Result<Explanation, InventoryError>>),
     Issuance(UserName, Option<IpAddr>, Reply<Result<Issuance, Refusal>>),
-    BotIssuance(UserName, IpAddr, Option<Uuid>, Reply<Result<(Arc<User>, Issuance), Refusal>>),
+    BotIssuance(
+        UserName,
+        IpAddr,
+        Option<Uuid>,
+        Option<Credential>,
+        Reply<Result<(Arc<User>, Issuance), Refusal>>,
+    ),
     Reach(Subject, Reply<Result<Reach, Refusal>>),
     Permits(Subject, Resource, Verb, Reply<Result<bool, Refusal>>),
     Lost(Vec<(Uuid, Holding)>, Reply<Result<Vec<(Uuid, Refusal)>, InventoryError>>),
@@ -90,8 +96,9 @@ impl Actor for Decider {
             Message::Lost(connections, reply) => {
                 reply.answer(self.view().map(|view| view.lost(connections)));
             }
-            Message::BotIssuance(bot, source, instance, reply) => {
-                reply.answer(self.decide(|view| view.bot_issuance(&bot, source, instance)));
+            Message::BotIssuance(bot, source, instance, shown, reply) => {
+                let shown = shown.as_ref();
+                reply.answer(self.decide(|view| view.bot_issuance(&bot, source, instance, shown)));
             }
             Message::Reach(subject, reply) => reply.answer(self.decide(|view| view.reach(&subject))),
             Message::Permits(subject, resource, verb, reply) => {

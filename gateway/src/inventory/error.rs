@@ -37,6 +37,9 @@ pub enum InventoryError {
     /// A node's UUID that is taken.
     #[error("there is a node with the UUID {0} already: leave metadata.name out, and one is made")]
     IdTaken(Uuid),
+    /// It is revoked, once is enough.
+    #[error("it is revoked already")]
+    Revoked,
     /// Somebody was faster, or the request is about an older revision.
     #[error("it was changed meanwhile; look at it again")]
     Changed,
@@ -89,6 +92,7 @@ impl From<InventoryError> for Problem {
             | InventoryError::Exists(_)
             | InventoryError::NameTaken(_)
             | InventoryError::IdTaken(_)
+            | InventoryError::Revoked
             | InventoryError::Changed
             | InventoryError::Ambiguous(_) => ProblemCode::Conflict,
             InventoryError::Commit(CommitError::Full) => ProblemCode::StoreFull,

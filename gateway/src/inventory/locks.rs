@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::{By as _, Inventory, InventoryError, Operator, record};
 
-/// Tells when a lock has changed, or whom it is about, or when an instance of a bot is gone.
+/// Tells when a lock or a revocation has changed, or whom it is about, or when an instance of a bot is gone.
 pub struct LockWatch(Watch);
 
 impl LockWatch {
@@ -20,7 +20,7 @@ impl LockWatch {
     pub async fn changed(&mut self) -> Option<()> {
         let concerns = |change: &Result<Arc<Change>, Lagged>| match change {
             Ok(change) => match change.keyspace {
-                Keyspace::Locks | Keyspace::Users => true,
+                Keyspace::Locks | Keyspace::Users | Keyspace::Revocations => true,
                 Keyspace::Instances => change.value.is_none(),
                 _ => false,
             },

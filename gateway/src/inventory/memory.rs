@@ -1,4 +1,4 @@
-//! Roles, users and locks as they decide, following the store.
+//! Roles, users, locks and revocations as they decide, following the store.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,14 +9,19 @@ use mezite_api::{Lock, LockTarget, RoleName, User, UserName};
 use mezite_store::{Change, Keyspace, ReadError, Revision, Store};
 use serde::de::DeserializeOwned;
 
+use super::revocations::CHANGED;
+use super::revoked::{Record, Revoked};
 use super::{InventoryError, Refusal, record};
 
-/// Roles, users and locks of one revision.
+/// Roles, users, locks and revocations of one revision.
 pub(super) struct Memory {
     revision: Revision,
     roles: HashMap<RoleName, RoleEntry>,
     users: HashMap<UserName, UserEntry>,
     locks: HashMap<Vec<u8>, LockEntry>,
+    /// Nothing stands for a record that cannot be read.
+    revocations: HashMap<Vec<u8>, Option<Record>>,
+    revoked: Revoked,
 }
 
 /// A role that cannot be read may deny, so whoever has it is refused.
@@ -57,15 +62,21 @@ impl UserEntry {
 impl Memory {
     /// Reads everything of one moment. Single records that cannot be read refuse those whom they concern.
     pub(super) fn load(store: &Store) -> Result<Self, InventoryError> {
-        let mut memory =
-            Self { revision: 0, roles: HashMap::new(), users: HashMap::new(), locks: HashMap::new() };
+        let mut memory = Self {
+            revision: 0,
+            roles: HashMap::new(),
+            users: HashMap::new(),
+            locks: HashMap::new(),
+            revocations: HashMap::new(),
+            revoked: Revoked::default(),
+        };
         for role in built_in_roles()? {
             let name = role.name().clone();
             memory.roles.insert(name, RoleEntry::Compiled(Arc::new(role.into())));
         }
         store.read(|snapshot| {
             memory.revision = snapshot.revision()?;
-            for keyspace in [Keyspace::Roles, Keyspace::Users, Keyspace::Locks] {
+            for keyspace in [Keyspace::Roles, Keyspace::Users, Keyspace::Locks, Keyspace::Revocations] {
                 for (key, stored) in snapshot.scan(keyspace, .., usize::MAX)? {
                     // Damaged bytes are as unreadable as those of another form.
                     let value = stored.map(|stored| stored.value).unwrap_or_default();
@@ -74,6 +85,7 @@ impl Memory {
             }
             Ok::<_, ReadError>(())
         })?;
+        memory.revoked = Revoked::compile(memory.revocations.values());
         Ok(memory)
     }
 
@@ -85,6 +97,9 @@ impl Memory {
     /// Takes in one change.
     pub(super) fn follow(&mut self, change: &Change) {
         self.apply(change.keyspace, &change.key, change.value.as_deref());
+        if change.keyspace == Keyspace::Revocations && change.key != CHANGED {
+            self.revoked = Revoked::compile(self.revocations.values());
+        }
         self.revision = change.revision;
     }
 
@@ -93,6 +108,7 @@ impl Memory {
             Keyspace::Roles => self.apply_role(key, value),
             Keyspace::Users => self.apply_user(key, value),
             Keyspace::Locks => self.apply_lock(key, value),
+            Keyspace::Revocations => self.apply_revocation(key, value),
             _ => {}
         }
     }
@@ -132,6 +148,19 @@ impl Memory {
                 self.locks.insert(key.to_vec(), entry)
             }
         };
+    }
+
+    fn apply_revocation(&mut self, key: &[u8], value: Option<&[u8]>) {
+        match value {
+            _ if key == CHANGED => {}
+            None => drop(self.revocations.remove(key)),
+            Some(bytes) => drop(self.revocations.insert(key.to_vec(), readable("revocation", key, bytes))),
+        }
+    }
+
+    /// What is revoked.
+    pub(super) fn revoked(&self) -> &Revoked {
+        &self.revoked
     }
 
     /// A user by name.

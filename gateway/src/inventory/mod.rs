@@ -1,6 +1,6 @@
-//! The inventory: nodes, roles, users and locks, and the decisions that follow from them.
+//! The inventory: nodes, roles, users, locks and revocations, and the decisions that follow from them.
 //!
-//! Roles, users and locks are kept compiled in memory by one actor, which decides. Before each answer it takes in what
+//! Roles, users, locks and revocations are kept compiled in memory by one actor, which decides. Before each answer it takes in what
 //! was committed meanwhile, so that whoever changed something finds it in the next decision. Nodes are read from the
 //! store when they are asked for. Changes need no actor: each is one commit with its preconditions and its audit event.
 
@@ -10,6 +10,7 @@ mod bots;
 mod error;
 mod filter;
 mod index;
+mod issued;
 mod joining;
 mod locks;
 mod memory;
@@ -17,6 +18,8 @@ mod nodes;
 mod people;
 mod reach;
 mod record;
+mod revocations;
+mod revoked;
 mod roles;
 mod tokens;
 mod users;
@@ -38,7 +41,7 @@ use uuid::Uuid;
 use actor::{Decider, Message};
 use memory::Memory;
 
-pub use access::{AccessRequest, Grant, Holding, Refusal, Subject};
+pub use access::{AccessRequest, Credential, Grant, Holding, Refusal, Subject};
 pub use bots::{
     Admission, BotTerms, FreshIdToken, Instance, OidcBot, Pair, Pending, Serial, Shown, Standing,
 };

@@ -5,6 +5,7 @@ mod decisions;
 mod faults;
 mod names;
 mod reach;
+mod revocations;
 
 use std::time::Duration;
 
@@ -18,7 +19,9 @@ use mezite_store::{AuditFilter, Options, Store};
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
-use super::{AccessRequest, Filter, Grant, Inventory, InventoryError, Operator, Refusal, Subject};
+use super::{
+    AccessRequest, Credential, Filter, Grant, Inventory, InventoryError, Operator, Refusal, Subject,
+};
 
 const UID: Operator = Operator::Uid(1000);
 const OLD_KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIM//rrPhRsSNpIYAm49H434ndxFOZ4Xf3mQ3o052lX8f";
@@ -98,7 +101,7 @@ fn subject(user: &str) -> Subject {
         user: UserName::parse(user).unwrap(),
         bot: None,
         source: "192.0.2.1".parse().unwrap(),
-        valid_after: Timestamp::now(),
+        credential: Credential { serial: 1, keys: Vec::new(), valid_after: Timestamp::now() },
     }
 }
 

@@ -15,7 +15,7 @@ use mezite_api::{Labels, LockTarget, Login, Node, NodeRef, Target, User, UserNam
 use mezite_store::{Keyspace, ReadError, Store};
 use uuid::Uuid;
 
-use super::access::{AccessRequest, Grant, Holding, Refusal, Subject};
+use super::access::{AccessRequest, Credential, Grant, Holding, Refusal, Subject};
 use super::bots::instance_key;
 use super::memory::{Memory, UserEntry};
 use super::reach::Reach;
@@ -122,9 +122,11 @@ impl View<'_> {
         bot: &UserName,
         source: IpAddr,
         instance: Option<Uuid>,
+        shown: Option<&Credential>,
     ) -> Result<(Arc<User>, Issuance), Refusal> {
         let entry = self.memory.user(bot).filter(|entry| entry.user.kind == UserKind::Bot);
         let entry = entry.ok_or(Refusal::UnknownUser)?;
+        shown.map_or(Ok(()), |credential| self.memory.revoked().check(bot, credential))?;
         self.check_user(entry, Some(source))?;
         instance.map_or(Ok(()), |instance| self.check_instance(instance))?;
         let issuance = issuance(&entry.facts()?).ok_or(Refusal::NoRoles)?;
@@ -157,9 +159,15 @@ impl View<'_> {
     /// The user whom a certificate means.
     fn subject(&self, subject: &Subject) -> Result<&UserEntry, Refusal> {
         let entry = self.memory.user(&subject.user).ok_or(Refusal::UnknownUser)?;
-        if subject.valid_after.saturating_add(BACKDATED).is_ok_and(|made| made < entry.user.created) {
+        if subject
+            .credential
+            .valid_after
+            .saturating_add(BACKDATED)
+            .is_ok_and(|made| made < entry.user.created)
+        {
             return Err(Refusal::OtherUser);
         }
+        self.memory.revoked().check(&subject.user, &subject.credential)?;
         self.check_user(entry, Some(subject.source))?;
         match (entry.user.kind, &subject.bot) {
             (UserKind::Person, None) => {}
@@ -199,6 +207,7 @@ impl View<'_> {
                 None => is_source(other, held.source),
             },
         })?;
+        self.memory.revoked().check(&held.user, &held.credential)?;
         match user {
             None => Err(Refusal::UnknownUser),
             Some(user) if user.id != held.user_id => Err(Refusal::OtherUser),

@@ -33,11 +33,13 @@ pub enum Keyspace {
     People,
     /// Id tokens that were used, until they end.
     IdTokens,
+    /// Revoked certificates and keys.
+    Revocations,
 }
 
 impl Keyspace {
     /// Every keyspace, in the order of their declaration.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Meta,
         Self::Keys,
         Self::Nodes,
@@ -52,6 +54,7 @@ impl Keyspace {
         Self::Instances,
         Self::People,
         Self::IdTokens,
+        Self::Revocations,
     ];
 
     /// The name of its table on disk; never changes.
@@ -71,6 +74,7 @@ impl Keyspace {
             Self::Instances => "instances",
             Self::People => "people",
             Self::IdTokens => "id_tokens",
+            Self::Revocations => "revocations",
         }
     }
 }

@@ -27,9 +27,12 @@ fn root() -> ClientIdentity {
 
 fn issue(ca: &TlsCa, identity: &ClientIdentity, key: &KeyPair, now: SystemTime) -> CertificateDer<'static> {
     let public_key = &key.subject_public_key_info();
-    ca.client_certificate(&ClientCertificateRequest { identity, public_key, lifetime: HOUR }, now)
-        .unwrap()
-        .der
+    ca.client_certificate(
+        &ClientCertificateRequest { identity, public_key, lifetime: HOUR, beside: None },
+        now,
+    )
+    .unwrap()
+    .der
 }
 
 /// Asks for the users, as whoever shows this.

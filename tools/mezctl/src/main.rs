@@ -113,6 +113,12 @@ mod tests {
             "rm node/db-1 role/dba",
             "export",
             "completion bash",
+            "certs revoke --serial 7 --reason lost",
+            "certs revoke --user alice",
+            "certs revoke --key-file alice.pub",
+            "certs revoked --format json",
+            "certs ls",
+            "certs unrevoke 00000000-0000-4000-8000-000000000000",
             "locks rm 00000000-0000-4000-8000-000000000000",
         ] {
             let words = ["mezctl"].into_iter().chain(line.split(' '));
@@ -127,6 +133,8 @@ mod tests {
             "nodes add --name=N --host=H",
             "users update alice",
             "locks add",
+            "certs revoke",
+            "certs revoke --serial 7 --user alice",
             "apply",
             "create",
             "get",

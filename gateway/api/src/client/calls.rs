@@ -22,6 +22,7 @@ use crate::person::{
     LoginReply, LoginRequest, SetupBegin, SetupBegun, SetupConfirm, SetupDone, SetupToken, UserAdded,
     UserReset,
 };
+use crate::revocation::RevocationAdd;
 use crate::role::{RoleDocument, RolePut};
 use crate::rotation::{CaStatus, RotateRequest, Rotated};
 use crate::ssh_config::SshConfig;
@@ -29,7 +30,8 @@ use crate::status::Status;
 use crate::token::{TokenAdd, TokenInfo, TokenIssued};
 use crate::user::{UserAdd, UserUpdate};
 use crate::{
-    AuditEvent, Labels, Lock, Node, NodeRef, Reachable, RecordingInfo, RoleName, Target, User, UserName,
+    AuditEvent, Labels, Lock, Node, NodeRef, Reachable, RecordingInfo, Revocation, RoleName, Target, User,
+    UserName,
 };
 
 /// Why a recording is fetched, which its audit event says.
@@ -298,6 +300,21 @@ impl Client {
     /// Removes a lock.
     pub fn remove_lock(&self, lock: Uuid) -> Result<(), ClientError> {
         self.delete(&format!("/v1/locks/{lock}"))
+    }
+
+    /// The revocations that are in force.
+    pub fn revocations(&self) -> Result<Vec<Revocation>, ClientError> {
+        self.list("/v1/revocations", &Query::none())
+    }
+
+    /// Revokes certificates or a key.
+    pub fn revoke(&self, request: &RevocationAdd) -> Result<Revocation, ClientError> {
+        self.send(Method::POST, "/v1/revocations", request)
+    }
+
+    /// Takes a revocation back.
+    pub fn unrevoke(&self, revocation: Uuid) -> Result<(), ClientError> {
+        self.delete(&format!("/v1/revocations/{revocation}"))
     }
 
     /// Asks for a user certificate.

@@ -197,6 +197,7 @@ fn holder(client: &TlsClient) -> Result<Holder, Problem> {
     Ok(Holder {
         bot: UserName::parse(bot).map_err(|_| no_bot())?,
         shown: Shown::new(instance, *generation, Serial::Tls(certificate.serial)).ok_or_else(no_bot)?,
+        credential: client.credential(),
         source: client.source.ip().to_canonical(),
     })
 }

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use mezite_access::{Resource, Verb};
+use mezite_actors::blocking;
 use mezite_api::rotation::RotateRequest;
 use mezite_api::{Problem, ProblemCode};
 use mezite_ca::{CaKind, ExportForm};
@@ -21,6 +23,7 @@ use crate::rotation;
 use crate::shared::Shared;
 
 const TEXT: &str = "text/plain; charset=utf-8";
+const BYTES: &str = "application/octet-stream";
 const PEM: &str = "application/x-pem-file";
 
 pub(super) fn add(api: &mut Api<'_>) {
@@ -42,6 +45,11 @@ pub(super) fn add(api: &mut Api<'_>) {
         |shared, request| ssh(shared, request, CaKind::Host, ExportForm::KnownHosts),
     );
     api.public(Route::get("/v1/ca/tls.pem", "Exports the certificate of the TLS CA").answers(PEM), tls);
+    api.open(
+        Route::get("/v1/ca/revoked.krl", "Exports what is revoked as sshd's RevokedKeys reads it")
+            .answers(BYTES),
+        revoked,
+    );
     api.rule(
         Route::get("/v1/ca/:ca/rotation", "Shows where the rotation of a CA stands"),
         (Resource::Ca, Verb::Read),
@@ -83,6 +91,14 @@ async fn tls(shared: Arc<Shared>, request: Request) -> Answer {
     Ok(tagged(&request, PEM, shared.authority.tls_pem().to_owned()))
 }
 
+/// Certificates of every key that is trusted, also while the CA is rotated.
+async fn revoked(services: Arc<Services>, request: Request) -> Answer {
+    let trusted = services.shared.authority.trusted(CaKind::User).await?;
+    let inventory = services.inventory.clone();
+    let list = blocking::run(move || inventory.revocation_list(Timestamp::now())).await?;
+    Ok(tagged(&request, BYTES, list.to_bytes(&trusted)))
+}
+
 /// The forms in which Teleport exports them, at the place where its documents look.
 async fn teleport(shared: Arc<Shared>, request: Request) -> Answer {
     let (ca, form) = match request.query.get("type") {
@@ -97,14 +113,15 @@ async fn teleport(shared: Arc<Shared>, request: Request) -> Answer {
     ssh(shared, request, ca, form).await
 }
 
-/// A text with its digest as entity tag; 304 for who has it already (RFC 9110 section 13.1.2).
-fn tagged(request: &Request, content_type: &'static str, text: String) -> Response {
-    let etag = format!("\"{:x}\"", Sha256::digest(&text));
+/// A file with its digest as entity tag; 304 for who has it already (RFC 9110 section 13.1.2).
+fn tagged(request: &Request, content_type: &'static str, file: impl Into<Vec<u8>>) -> Response {
+    let file = file.into();
+    let etag = format!("\"{:x}\"", Sha256::digest(&file));
     let known = request.if_none_match.as_deref().is_some_and(|tags| {
         tags.split(',').any(|tag| matches!(tag.trim(), "*") || tag.trim().trim_start_matches("W/") == etag)
     });
     if known {
         return Response { status: 304, etag: Some(etag), ..Response::ok(content_type, Vec::new()) };
     }
-    Response { etag: Some(etag), ..Response::ok(content_type, text) }
+    Response { etag: Some(etag), ..Response::ok(content_type, file) }
 }

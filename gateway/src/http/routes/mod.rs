@@ -13,6 +13,7 @@ mod openapi;
 mod people;
 mod reachable;
 mod recordings;
+mod revocations;
 mod rights;
 mod roles;
 mod ssh_config;
@@ -48,6 +49,7 @@ pub fn application(services: &Arc<Services>) -> App {
     people::add(&mut api);
     reachable::add(&mut api);
     recordings::add(&mut api);
+    revocations::add(&mut api);
     roles::add(&mut api);
     ssh_config::add(&mut api);
     status::add(&mut api);

@@ -112,6 +112,10 @@ async fn shut_out(services: &Services, refusal: &Refusal, client: &TlsClient, re
             ProblemCode::Unauthenticated,
             format!("the client certificate of {name} is not valid any more; log in again"),
         ),
+        Refusal::Revoked => Problem::new(
+            ProblemCode::Unauthenticated,
+            format!("the client certificate of {name} was revoked; log in again"),
+        ),
         Refusal::Locked(message) => problem::locked(name, message.as_deref()),
         Refusal::Unavailable(why) => Problem::new(ProblemCode::Unavailable, why.clone()),
         _ => Problem::new(ProblemCode::Forbidden, format!("{name} may do nothing here")),

@@ -143,9 +143,14 @@ fn at_the_socket_nobody_can_reach_anything() {
 #[test]
 fn exports_are_tagged_and_known_ones_are_not_sent_again() {
     let scene = Scene::new();
-    for path in
-        ["/v1/ca/user.pub", "/v1/ca/openssh.pub", "/v1/ca/host.pub", "/v1/ca/known_hosts", "/v1/ca/tls.pem"]
-    {
+    for path in [
+        "/v1/ca/user.pub",
+        "/v1/ca/openssh.pub",
+        "/v1/ca/host.pub",
+        "/v1/ca/known_hosts",
+        "/v1/ca/tls.pem",
+        "/v1/ca/revoked.krl",
+    ] {
         let answer = run(scene.app.respond(request(Method::Get, path, &Value::Null, SOCKET)));
         assert_eq!(answer.status, 200, "{path}");
         let etag = answer.etag.unwrap();

@@ -17,7 +17,7 @@ use super::{instances_prefix, record};
 use crate::audit::GATEWAY;
 use crate::inventory::actor::Message;
 use crate::inventory::locks;
-use crate::inventory::{FoundToken, Inventory, InventoryError, Refusal, TokenUse};
+use crate::inventory::{Credential, FoundToken, Inventory, InventoryError, Refusal, TokenUse};
 
 /// Instances that are forgotten with one join: those whose certificates cannot even be renewed any more.
 const FORGET: usize = 64;
@@ -82,16 +82,18 @@ impl BotTerms {
 }
 
 impl Inventory {
-    /// What a bot may be given now, at this address and for this instance. Refused where nothing may be issued.
+    /// What a bot may be given now, at this address, for this instance, and for the certificate that it shows. Refused where
+    /// nothing may be issued.
     pub async fn bot_terms(
         &self,
         bot: &UserName,
         source: IpAddr,
         instance: Option<Uuid>,
+        shown: Option<Credential>,
     ) -> Result<BotTerms, Refusal> {
         let asked = bot.clone();
         let (user, issuance) =
-            self.decision(|reply| Message::BotIssuance(asked, source, instance, reply)).await?;
+            self.decision(|reply| Message::BotIssuance(asked, source, instance, shown, reply)).await?;
         let (record, _) = self.bot_record(&user).map_err(|error| unavailable(&error))?;
         Ok(BotTerms { id: user.id, ttl: record.ttl, issuance })
     }

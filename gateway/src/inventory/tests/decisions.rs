@@ -144,11 +144,11 @@ fn a_user_who_was_made_again_does_not_inherit_certificates() {
         let cluster = Cluster::with_alice().await;
         let hour = jiff::SignedDuration::from_hours(1);
         let mut old = asking("alice", "deploy@db-1");
-        old.subject.valid_after = Timestamp::now() - hour;
+        old.subject.credential.valid_after = Timestamp::now() - hour;
         assert_eq!(cluster.inventory.authorize(old).await.unwrap_err(), Refusal::OtherUser);
         // A certificate begins a minute before it was made.
         let mut new = asking("alice", "deploy@db-1");
-        new.subject.valid_after = Timestamp::now() - jiff::SignedDuration::from_secs(60);
+        new.subject.credential.valid_after = Timestamp::now() - jiff::SignedDuration::from_secs(60);
         assert!(cluster.inventory.authorize(new).await.is_ok());
     });
 }
@@ -180,8 +180,8 @@ fn rules_are_those_of_the_roles_now() {
         assert_eq!(may("root").await, Ok(true));
         assert_eq!(may("alice").await, Ok(false));
         assert_eq!(may("bob").await, Err(Refusal::UnknownUser));
-        let older =
-            Subject { valid_after: Timestamp::now() - SignedDuration::from_mins(2), ..subject("root") };
+        let mut older = subject("root");
+        older.credential.valid_after = Timestamp::now() - SignedDuration::from_mins(2);
         let rights = cluster.inventory.permits(older, Resource::Node, Verb::Rotate);
         assert_eq!(rights.await, Err(Refusal::OtherUser), "a certificate of an earlier root");
         let bot = Shown { instance: Uuid::nil(), generation: 1, serial: Serial::Tls(1) };

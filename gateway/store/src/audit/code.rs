@@ -7,6 +7,8 @@ const CODES: &[(&str, &str)] = &[
     ("cert.issue", "MEZ1001I"),
     ("cert.refuse", "MEZ1002W"),
     ("auth.fail", "MEZ1003W"),
+    ("cert.revoke", "MEZ1004I"),
+    ("cert.unrevoke", "MEZ1005I"),
     // Connections and what happens in them.
     ("access.refuse", "MEZ2001W"),
     ("connection.open", "MEZ2002I"),

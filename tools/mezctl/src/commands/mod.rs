@@ -6,6 +6,7 @@ mod audit;
 mod auth;
 mod bots;
 mod ca;
+mod certs;
 pub(crate) mod completion;
 mod edit;
 mod export;
@@ -51,6 +52,9 @@ pub(crate) enum Command {
     /// The certificate authorities and their rotation.
     #[command(subcommand)]
     Ca(ca::Verb),
+    /// Certificates and keys that are revoked.
+    #[command(subcommand)]
+    Certs(certs::Verb),
     /// Decisions.
     #[command(subcommand)]
     Access(access::Verb),
@@ -91,6 +95,7 @@ impl Command {
             Self::Locks(verb) => verb.run(client),
             Self::Auth(verb) => verb.run(client),
             Self::Ca(verb) => verb.run(client),
+            Self::Certs(verb) => verb.run(client),
             Self::Access(verb) => verb.run(client),
             Self::Audit(verb) => verb.run(client),
             Self::Recordings(verb) => verb.run(client),

@@ -271,6 +271,59 @@ fn who_may_change_does_not_thereby_make_pin_or_unlock() {
 }
 
 #[test]
+fn a_client_certificate_is_revoked_by_its_number_its_key_and_that_of_the_certificate_beside_it() {
+    let scene = Scene::with_alice();
+    scene.add_user("root", &["admin"]);
+    let own = p256::SecretKey::from_slice(&[9; 32]).unwrap().public_key().to_sec1_bytes();
+    let own = ssh_key::public::EcdsaPublicKey::from_sec1_bytes(&own).unwrap();
+    let own = ssh_key::PublicKey::from(ssh_key::public::KeyData::Ecdsa(own)).to_openssh().unwrap();
+    let root = scene.user("root");
+    let Caller::Client(client) = &root else { panic!("a client") };
+    for target in [
+        json!({"serial": client.certificate.serial}),
+        json!({"key": KEY}),
+        json!({"key": own}),
+        json!({"user": "root"}),
+    ] {
+        let get = || scene.as_caller(&root, Method::Get, "/v1/nodes", &Value::Null);
+        get().expect(200);
+        let revoke = json!({"target": target});
+        let made = scene.as_caller(&root, Method::Post, "/v1/revocations", &revoke).expect(201);
+        let refused = get().expect(401);
+        assert!(refused["detail"].as_str().unwrap().contains("was revoked"), "{refused}");
+        scene.as_caller(&root, Method::Get, "/v1/reachable", &Value::Null).expect(401);
+        let path = format!("/v1/revocations/{}", made["id"].as_str().unwrap());
+        assert_eq!(scene.get(&path).expect(200), made);
+        scene.ask(Method::Delete, &path, &Value::Null).expect(204);
+        scene.get(&path).expect(404);
+    }
+    assert_eq!(scene.refusals("cert.refuse", "revoked"), 8);
+}
+
+#[test]
+fn revocations_are_checked_before_anything_is_stored() {
+    let scene = Scene::with_alice();
+    let ca = scene.get("/v1/ca/user.pub").expect(200);
+    let ca = ca.as_str().unwrap().trim_end();
+    let long = "x".repeat(201);
+    for body in [
+        json!({"target": {"serial": 0}}),
+        json!({"target": {"serial": -1}}),
+        json!({"target": {"serial": 1, "user": "alice"}}),
+        json!({"target": {"key": "ssh-ed25519 AAAA"}}),
+        json!({"target": {"key": ca}}),
+        json!({"target": {"user": "../x"}}),
+        json!({"target": {"serial": 1}, "reason": long}),
+        json!({"target": {"serial": 1}, "ttl": "1h"}),
+        json!({}),
+    ] {
+        scene.ask(Method::Post, "/v1/revocations", &body).expect(400);
+    }
+    assert_eq!(scene.get("/v1/revocations").expect(200), json!([]));
+    scene.get("/v1/revocations/x").expect(400);
+}
+
+#[test]
 fn a_path_that_is_written_out_names_its_own_methods() {
     let scene = Scene::new();
     let allowed = |path: &str| {

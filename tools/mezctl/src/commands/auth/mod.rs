@@ -8,6 +8,8 @@ use clap::Subcommand;
 use mezite_api::client::Client;
 use mezite_console::CommandError;
 
+pub(crate) use sign::KEY_FILE_MAX;
+
 /// What to do with certificates and CA keys.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {

@@ -14,7 +14,7 @@ use mezite_console::{CommandError, Kind};
 use super::sign_host;
 
 /// Longest file with a public key, in bytes.
-pub(super) const KEY_FILE_MAX: u64 = 64 * 1024;
+pub(crate) const KEY_FILE_MAX: u64 = 64 * 1024;
 
 /// Signs a public key, of a user or of a host, or makes a key with its certificates.
 #[derive(Debug, Args)]
