@@ -40,3 +40,23 @@ fn every_guide_has_a_test_that_follows_it() {
         assert!(tests.contains(&format!("\"{guide}\"")), "nothing follows {guide}");
     }
 }
+
+#[test]
+fn the_map_of_the_guides_has_no_empty_cell_and_its_pages_exist() {
+    let map = fs::read_to_string(repository().join("docs/guides.md")).unwrap();
+    let rows = map.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| ---"));
+    let mut count = 0;
+    for row in rows {
+        // A bar within a command is written `\|`.
+        let row = row.replace("\\|", "");
+        let cells: Vec<_> = row.trim_matches('|').split('|').map(str::trim).collect();
+        assert!(cells.len() == 4 && cells.iter().all(|cell| !cell.is_empty()), "{row}");
+        let known = ["how", "same", "adapted", "not offered"];
+        assert!(known.iter().any(|word| cells[2].starts_with(word)), "{row}");
+        count += 1;
+    }
+    assert!(count > 80, "{count} rows");
+    for link in map.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+        assert!(repository().join("docs").join(link).is_file(), "there is no {link}");
+    }
+}
