@@ -83,6 +83,12 @@ impl Machine {
         printed
     }
 
+    /// Writes a file that comes from elsewhere, for all to read.
+    pub fn write(&mut self, path: &str, content: &str) {
+        fs::write(self.scratch.join("guide/file"), content).expect("a write to the scratch");
+        self.ok(&format!("install -D -m 0644 /mnt/guide/file {path}"));
+    }
+
     /// The audit events of one type, oldest first, once there is one.
     pub fn audit(&mut self, kind: &str) -> Vec<Value> {
         let command = format!("mezctl audit ls --type {kind} --format json");
