@@ -4,6 +4,7 @@ use std::path::Path;
 
 use mezite_access::Issuance;
 use mezite_actors::run;
+use mezite_api::rotation::{RotationPhase, RotationStep};
 use mezite_ca::{PublicKey, verify_host_certificate, verify_user_certificate};
 use mezite_store::{AuditFilter, Keyspace, Options, Precondition};
 use tempfile::TempDir;
@@ -294,4 +295,175 @@ fn p256_is_used_where_it_is_configured() {
         let export = run(authority.export(kind, ExportForm::Plain)).unwrap();
         assert!(export.starts_with("ecdsa-sha2-nistp256 "), "{export}");
     }
+}
+
+/// Turns a CA as it stands now.
+fn turn(authority: &Authority, ca: CaKind, turn: Turn) -> Result<CaState, TurnError> {
+    let revision = run(authority.state(ca)).unwrap().revision;
+    turn_at(authority, ca, turn, revision)
+}
+
+fn turn_at(authority: &Authority, ca: CaKind, turn: Turn, revision: u64) -> Result<CaState, TurnError> {
+    let event = AuditEntry::new("ca.rotate");
+    run(authority.turn(TurnOrder { ca, turn, revision, automatic: None, event }))
+}
+
+/// The fingerprints of what is believed, in their order.
+fn fingerprints(authority: &Authority, ca: CaKind) -> Vec<String> {
+    run(authority.trusted(ca)).unwrap().keys().iter().map(PublicKey::fingerprint).collect()
+}
+
+const STEPS: [RotationStep; 3] = [RotationStep::Prepare, RotationStep::Activate, RotationStep::Finish];
+
+#[test]
+fn a_rotation_goes_on_where_the_process_has_ended() {
+    let scene = Scene::new();
+    let mut authority = scene.start().unwrap();
+    for ca in [CaKind::User, CaKind::OpenSsh, CaKind::Host] {
+        let first = fingerprints(&authority, ca);
+        let mut revisions = vec![run(authority.state(ca)).unwrap().revision];
+        for step in STEPS {
+            let state = turn(&authority, ca, Turn::Step(step)).unwrap();
+            let trusted = fingerprints(&authority, ca);
+            assert_eq!(trusted.first(), Some(&state.active.fingerprint), "the one that signs comes first");
+            assert_eq!(trusted.get(1), state.further.as_ref().map(|key| &key.fingerprint));
+            authority = scene.start().unwrap();
+            assert_eq!(run(authority.state(ca)).unwrap(), state, "{step}");
+            assert_eq!(fingerprints(&authority, ca), trusted);
+            assert!(!revisions.contains(&state.revision), "no revision comes back");
+            revisions.push(state.revision);
+        }
+        assert_ne!(fingerprints(&authority, ca), first);
+    }
+    assert_eq!(scene.events("ca.rotate").len(), 9);
+}
+
+#[test]
+fn the_new_key_signs_from_activate_on() {
+    let scene = Scene::new();
+    let authority = scene.start().unwrap();
+    let signer = || {
+        let signed = run(authority.sign_user(order())).unwrap();
+        let certificate = mezite_ca::ssh_key::Certificate::from_bytes(signed.certificate.blob()).unwrap();
+        PublicKey::from_key_data(certificate.signature_key()).unwrap().fingerprint()
+    };
+    let old = signer();
+    let prepared = turn(&authority, CaKind::User, Turn::Step(RotationStep::Prepare)).unwrap();
+    assert_eq!(signer(), old);
+    turn(&authority, CaKind::User, Turn::Step(RotationStep::Activate)).unwrap();
+    let new = signer();
+    assert_eq!(Some(new), prepared.further.map(|key| key.fingerprint));
+    turn(&authority, CaKind::User, Turn::Step(RotationStep::Rollback)).unwrap();
+    assert_eq!(signer(), old);
+    let keys: Vec<_> = scene.events("cert.issue").iter().map(|event| event["ca_key"].clone()).collect();
+    assert_eq!((&keys[0], &keys[1], &keys[3]), (&old.clone().into(), &old.clone().into(), &old.into()));
+    assert_ne!(keys[2], keys[0]);
+}
+
+#[test]
+fn the_gateways_own_host_certificate_follows_at_once() {
+    let scene = Scene::new();
+    let authority = scene.start().unwrap();
+    let shown = || run(authority.host_keys(None)).unwrap()[0].public_blob().to_vec();
+    let before = shown();
+    turn(&authority, CaKind::Host, Turn::Step(RotationStep::Prepare)).unwrap();
+    turn(&authority, CaKind::Host, Turn::Step(RotationStep::Activate)).unwrap();
+    turn(&authority, CaKind::Host, Turn::Step(RotationStep::Finish)).unwrap();
+    let trusted = run(authority.trusted(CaKind::Host)).unwrap();
+    let now = SystemTime::now();
+    verify_host_certificate(&shown(), &trusted, now, "gateway.example").unwrap();
+    assert!(verify_host_certificate(&before, &trusted, now, "gateway.example").is_err());
+}
+
+#[test]
+fn hostile_095_a_turn_that_is_not_on_disk_has_not_been_made() {
+    let scene = Scene::new();
+    let authority = scene.start().unwrap();
+    let before = run(authority.state(CaKind::User)).unwrap();
+    let stale = turn_at(&authority, CaKind::User, Turn::Step(RotationStep::Prepare), before.revision + 1);
+    assert!(matches!(stale, Err(TurnError::Changed)), "it was looked at before somebody else's turn");
+    let wrong = turn(&authority, CaKind::User, Turn::Step(RotationStep::Finish));
+    assert!(matches!(wrong, Err(TurnError::Phase)));
+    let tls = turn_at(&authority, CaKind::Tls, Turn::Replace, 1);
+    assert!(matches!(tls, Err(TurnError::NotSsh(CaKind::Tls))));
+    // Another gateway on the same store was faster, and this one has not heard of it.
+    let other = scene.start().unwrap();
+    turn(&other, CaKind::User, Turn::Step(RotationStep::Prepare)).unwrap();
+    let late = turn(&authority, CaKind::User, Turn::Step(RotationStep::Prepare));
+    assert!(matches!(late, Err(TurnError::Changed)));
+    assert_eq!(run(authority.state(CaKind::User)).unwrap(), before);
+    assert_eq!(fingerprints(&authority, CaKind::User), [before.active.fingerprint]);
+    assert_eq!(scene.events("ca.rotate").len(), 1);
+    // The active key too was replaced behind its back.
+    turn(&other, CaKind::OpenSsh, Turn::Replace).unwrap();
+    assert!(matches!(turn(&authority, CaKind::OpenSsh, Turn::Replace), Err(TurnError::Changed)));
+}
+
+#[test]
+fn what_is_given_up_is_trusted_no_more_whatever_the_phase() {
+    let scene = Scene::new();
+    let authority = scene.start().unwrap();
+    for steps in 0..=2 {
+        for step in STEPS.iter().take(steps) {
+            turn(&authority, CaKind::OpenSsh, Turn::Step(*step)).unwrap();
+        }
+        let before = fingerprints(&authority, CaKind::OpenSsh);
+        assert!(run(authority.trusts(before.clone())).unwrap());
+        let state = turn(&authority, CaKind::OpenSsh, Turn::Replace).unwrap();
+        assert_eq!((state.phase, state.further), (RotationPhase::Standby, None));
+        let after = fingerprints(&authority, CaKind::OpenSsh);
+        assert_eq!(after, [state.active.fingerprint]);
+        for key in before {
+            assert!(!after.contains(&key));
+            assert!(!run(authority.trusts(vec![key, after[0].clone()])).unwrap());
+        }
+    }
+}
+
+#[test]
+fn private_keys_of_a_rotation_lie_sealed_and_a_damaged_record_is_not_passed_over() {
+    let scene = Scene::new();
+    let authority = scene.start().unwrap();
+    turn(&authority, CaKind::User, Turn::Step(RotationStep::Prepare)).unwrap();
+    let stored = scene.store.get(Keyspace::Keys, b"user/rotation").unwrap().unwrap();
+    let record: serde_json::Value = serde_json::from_slice(&stored.value).unwrap();
+    assert_eq!((&record["phase"], &record["version"]), (&"prepare".into(), &1.into()));
+    assert_eq!(record["next"]["secret"]["seal"], "xchacha20poly1305");
+    let put = |key: &[u8], record: &serde_json::Value| {
+        let batch = Batch::new().put(Keyspace::Keys, key, record.to_string().into_bytes());
+        scene.store.commit(batch).wait().unwrap();
+    };
+    for (name, value) in
+        [("version", 2.into()), ("phase", "sideways".into()), ("next", serde_json::Value::Null)]
+    {
+        let mut other = record.clone();
+        other[name] = value;
+        put(b"user/rotation", &other);
+        assert!(matches!(scene.start(), Err(KeysError::Damaged { .. })), "{name}");
+    }
+    // A key of another CA in its place, sealed by us.
+    put(b"user/rotation", &record);
+    put(b"host/rotation", &record);
+    assert!(matches!(scene.start(), Err(KeysError::Damaged { .. })));
+}
+
+#[test]
+fn nodes_are_asked_about_every_key() {
+    let scene = Scene::new();
+    let authority = scene.start().unwrap();
+    turn(&authority, CaKind::OpenSsh, Turn::Step(RotationStep::Prepare)).unwrap();
+    let order = NodeCredentialOrder {
+        ca: NodeCa::OpenSsh,
+        user: UserName::parse("nodes.check").unwrap(),
+        login: Login::parse("ubuntu").unwrap(),
+        node: NodeName::parse("db-1").unwrap(),
+        connection: "7f3a".to_owned(),
+        permits: Permits::default(),
+    };
+    let made = run(authority.query_credentials(order)).unwrap();
+    let by: Vec<_> = made.iter().map(|one| one.credential.signed_by().fingerprint()).collect();
+    let expected = [CaKind::OpenSsh, CaKind::User].map(|ca| fingerprints(&authority, ca)).concat();
+    assert_eq!(by, expected);
+    let active: Vec<_> = made.iter().map(|one| (one.ca, one.active)).collect();
+    assert_eq!(active, [(CaKind::OpenSsh, true), (CaKind::OpenSsh, false), (CaKind::User, true)]);
 }

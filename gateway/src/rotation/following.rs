@@ -58,7 +58,7 @@ fn standing(node: &Node, ca: CaKind, new: &str, old: &str, made: Timestamp) -> O
             _ => false,
         },
         // Its certificate is what the gateway believes it for.
-        CaKind::Host => node.spec.host_keys.is_empty(),
+        CaKind::Host => node.spec.believes_host_ca(),
         CaKind::Tls => false,
     };
     concerned.then(|| match new {

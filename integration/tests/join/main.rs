@@ -7,5 +7,6 @@ mod binary;
 mod check;
 mod hostile;
 mod plain;
+mod rotation;
 mod script;
 mod tokens;

@@ -1,5 +1,10 @@
 //! A key in wrong hands: everything that rests on it ends at once.
 
+use std::io;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+
 use mezite_fixtures::{Scene, eventually, run};
 use mezite_integration::{Master, assert_one_event, assert_refused};
 
@@ -67,4 +72,42 @@ fn a_stolen_host_ca_key_is_shown_to_nobody_any_more() {
     run(scene.route().ssh(&["-o", &file]).arg("true")).assert_ok();
     // The node is pinned, and the client has proved itself to us: nothing here rests on the Host CA.
     run(live.ssh(&[]).arg("true")).assert_ok();
+}
+
+/// A way to the node that is shut: tells of each connection, and passes nothing before it is told to.
+fn turnpike(node: SocketAddr) -> (u16, Receiver<()>, Sender<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let ((arrived, arrivals), (open, opened)) = (channel(), channel());
+    thread::spawn(move || {
+        while let Ok((near, _)) = listener.accept() {
+            arrived.send(()).ok();
+            if opened.recv().is_err() {
+                return;
+            }
+            let far = TcpStream::connect(node).unwrap();
+            let ends = [(near.try_clone(), far.try_clone()), (Ok(far), Ok(near))];
+            for (from, to) in ends {
+                let (mut from, mut to) = (from.unwrap(), to.unwrap());
+                thread::spawn(move || io::copy(&mut from, &mut to).ok());
+            }
+        }
+    });
+    (port, arrivals, open)
+}
+
+#[test]
+fn hostile_095_a_connection_that_is_on_its_way_when_the_key_is_given_up_is_cut() {
+    let scene = Scene::start();
+    let (port, arrivals, open) = turnpike(scene.sshd.address());
+    scene.mezctl.ok(&["nodes", "update", "node1", &format!("--port={port}")]);
+    let mut ssh = scene.route().ssh::<&str>(&[]);
+    let mut ssh = scene.run_beside("ssh", ssh.args(["sleep", "60"]));
+    // The certificate was believed; the node has not answered yet.
+    arrivals.recv().unwrap();
+    scene.mezctl.ok(&["ca", "rotate", "--type=user", "--compromised"]);
+    open.send(()).unwrap();
+    assert!(!ssh.wait().success());
+    assert!(ssh.log().contains("a certificate authority of this cluster was replaced"), "{}", ssh.log());
+    assert_one_event(&scene, "connection.close", &[("reason", "ca_key")]);
 }
