@@ -28,6 +28,7 @@ pub mod problem;
 mod public_key;
 pub mod reachable;
 pub mod request;
+pub mod reusable;
 pub mod role;
 pub mod rotation;
 mod secret;
