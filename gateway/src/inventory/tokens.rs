@@ -1,11 +1,14 @@
 //! Join and set-up tokens: what is kept of them, and how one is spent. Of the secret itself only its digest is kept.
 
+mod several;
+
 use std::net::IpAddr;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use mezite_actors::blocking;
 use mezite_api::bot::{DEFAULT_TOKEN_TTL, TokenState};
+use mezite_api::reusable::Reusable;
 use mezite_api::token::{FreeTokenType, TokenAdd, TokenInfo, TokenType, TokenUsed};
 use mezite_api::{Labels, UserName};
 use mezite_ca::{RandomFailed, Token, TokenDigest, TokenKind};
@@ -14,6 +17,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{By as _, Inventory, InventoryError, Operator, record};
+
+pub use several::SeveralUses;
 
 /// Tokens that are listed. Spent ones go with what they were for, or when somebody removes them.
 const MAX_TOKENS: usize = 100_000;
@@ -36,9 +41,45 @@ pub struct TokenRecord {
     /// Its one use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spent: Option<TokenUse>,
+    /// What it is in place of that, where it is for several uses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub several: Option<SeveralUses>,
 }
 
 impl TokenRecord {
+    /// What has become of it.
+    pub fn state(&self) -> TokenState {
+        let is_spent = match &self.several {
+            Some(several) => several.left() == 0,
+            None => self.spent.is_some(),
+        };
+        if is_spent {
+            TokenState::Spent
+        } else if self.expires <= Timestamp::now() {
+            TokenState::Expired
+        } else {
+            TokenState::Open
+        }
+    }
+
+    /// Whether it may be used from there.
+    pub fn permits(&self, source: IpAddr) -> bool {
+        self.several.as_ref().is_none_or(|several| several.terms().permits(source))
+    }
+
+    /// The use by this request; for a token of one use, its use by whomever.
+    pub fn used_by(&self, request: Uuid) -> Option<&TokenUse> {
+        let several = self.several.as_ref();
+        several
+            .and_then(|several| several.recent.iter().find(|used| used.request == request))
+            .or(self.spent.as_ref())
+    }
+
+    /// How often it may be used and from where, and how many uses are left; nothing for a token of one use.
+    pub fn reuse(&self) -> Option<(&Reusable, u32)> {
+        self.several.as_ref().map(|several| (several.terms(), several.left()))
+    }
+
     /// What administrators see of it.
     pub fn info(&self) -> TokenInfo {
         let (token_type, subject, labels) = match &self.purpose {
@@ -46,21 +87,16 @@ impl TokenRecord {
             TokenPurpose::Node { labels } => (TokenType::Node, None, labels.clone()),
             TokenPurpose::User { user, .. } => (TokenType::User, Some(user.clone()), Labels::new()),
         };
-        let state = match &self.spent {
-            Some(_) => TokenState::Spent,
-            None if self.expires <= Timestamp::now() => TokenState::Expired,
-            None => TokenState::Open,
-        };
         TokenInfo {
             id: self.id,
             token_type,
             subject,
             labels,
-            state,
+            state: self.state(),
             created: self.created,
             expires: self.expires,
             created_by: self.created_by.clone(),
-            used: self.spent.as_ref().map(|spent| TokenUsed {
+            used: self.spent.as_ref().or_else(|| self.several.as_ref()?.last()).map(|spent| TokenUsed {
                 at: spent.at,
                 source: spent.source,
                 made: spent.made,
@@ -141,8 +177,16 @@ impl FreshToken {
             expires: created.saturating_add(ttl).unwrap_or(Timestamp::MAX),
             created_by: operator.to_string(),
             spent: None,
+            several: None,
         };
         Ok(Self { token, record })
+    }
+
+    /// The same for several uses, where that is asked for.
+    #[must_use]
+    pub fn reusable(mut self, terms: Option<Reusable>) -> Self {
+        self.record.several = terms.map(SeveralUses::new);
+        self
     }
 
     /// The key of its record.
@@ -170,13 +214,20 @@ pub struct FoundToken {
 }
 
 impl FoundToken {
-    /// Marks it as spent, where nobody else has in the meantime, with its event.
+    /// Marks it as used, where nobody else has in the meantime, with its event.
     pub fn spend(&self, spent: TokenUse, batch: Batch) -> Batch {
         let event = event("token.use", &self.record)
             .with("actor", "gateway")
             .with("outcome", "ok")
             .with("source", spent.source.to_string());
-        let record = TokenRecord { spent: Some(spent), ..self.record.clone() };
+        let mut record = self.record.clone();
+        let event = if let Some(several) = &mut record.several {
+            several.spend(spent);
+            event.with("uses_left", several.left())
+        } else {
+            record.spent = Some(spent);
+            event
+        };
         batch
             .require(Keyspace::Tokens, &self.key, Precondition::Revision(self.revision))
             .put(Keyspace::Tokens, &self.key, record::encode(&record))
