@@ -21,6 +21,7 @@ mod race;
 pub mod recorder;
 pub mod relay;
 pub mod rotation;
+mod rounds;
 pub mod shared;
 pub mod socket;
 pub mod start;

@@ -457,8 +457,8 @@ mod tests {
     use mezite_api::node::{NodeAdd, NodeCheckRequest, NodeUpdate, RotateHostKey};
     use mezite_api::oidc::{OidcJoinRequest, OidcTrust};
     use mezite_api::person::{LoginRequest, SetupBegin, SetupConfirm, UserReset};
-    use mezite_api::revocation::RevocationAdd;
     use mezite_api::reusable::Reusable;
+    use mezite_api::revocation::RevocationAdd;
     use mezite_api::role::RolePut;
     use mezite_api::token::TokenAdd;
     use mezite_api::user::{UserAdd, UserUpdate};

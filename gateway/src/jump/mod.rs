@@ -13,10 +13,8 @@ use mezite_ssh::error::{Misbehaviour, reason};
 use mezite_ssh::server::{Event, Server};
 
 use crate::leg::{Leg, LegError};
+use crate::rounds;
 use channels::Channels;
-
-/// Rounds of work before other tasks get their turn.
-const MAX_ROUNDS: usize = 32;
 
 /// What a jump tells the rest of the gateway.
 pub trait Gate {
@@ -55,7 +53,7 @@ impl<G: Gate> Jump<G> {
 
     /// Serves until the connection is over. The bytes that came and went, on the wire, and the gate.
     pub async fn run(mut self) -> (End, u64, u64, G) {
-        let end = poll_fn(|cx| self.poll(cx)).await;
+        let end = poll_fn(|cx| rounds::poll(cx, |cx| self.round(cx))).await;
         match &end {
             End::Leg(_) => {}
             End::Violation(fault) => {
@@ -65,18 +63,6 @@ impl<G: Gate> Jump<G> {
             End::Cut(line) => self.client.disconnect(reason::BY_APPLICATION, line).await,
         }
         (end, self.client.received(), self.client.sent(), self.gate)
-    }
-
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
-        for _ in 0..MAX_ROUNDS {
-            match self.round(cx) {
-                Ok(true) => {}
-                Ok(false) => return Poll::Pending,
-                Err(end) => return Poll::Ready(end),
-            }
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
     }
 
     /// One round: messages, tunnels, socket. True when anything moved.

@@ -29,6 +29,7 @@ use mezite_ssh::server::{self, Server};
 use mezite_ssh::wire::msg;
 
 use crate::leg::{Leg, LegError};
+use crate::rounds;
 pub use channel::{Sender, Side};
 pub use table::Violation;
 #[cfg(not(fuzzing))]
@@ -36,8 +37,6 @@ use table::{Hold, Table, Verdict};
 #[cfg(fuzzing)]
 pub use table::{Hold, Table, Verdict};
 
-/// Rounds of work before other tasks get their turn.
-const MAX_ROUNDS: usize = 32;
 /// Sealed output may take so long to leave when the other leg is gone.
 const LAST_WORDS: Duration = Duration::from_secs(30);
 
@@ -143,25 +142,13 @@ impl<G: Gate> Relay<G> {
 
     /// Relays until the connection is over, says so to whoever is left, and closes what was open.
     pub async fn run(mut self) -> Ended<G> {
-        let end = poll_fn(|cx| self.poll(cx)).await;
+        let end = poll_fn(|cx| rounds::poll(cx, |cx| self.round(cx))).await;
         log::debug!("relay over: {end:?}");
         self.table.remove_all();
         self.flush_notices();
         self.take_leave(&end).await;
         let (from_client, to_client) = (self.client.received(), self.client.sent());
         Ended { end, gate: self.gate, from_client, to_client }
-    }
-
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
-        for _ in 0..MAX_ROUNDS {
-            match self.round(cx) {
-                Ok(true) => {}
-                Ok(false) => return Poll::Pending,
-                Err(end) => return Poll::Ready(end),
-            }
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
     }
 
     /// One round: decisions, messages, sockets. True when anything moved.
