@@ -144,7 +144,8 @@ impl Gateway {
         let app = http::application(&self.services);
         let startups = Startups::default();
         let connect = Some(front::over_tls(self.services.clone(), startups.clone()));
-        let door = Https { app: app.clone(), connect };
+        let proxies = shared.config.proxy_protocol_from.as_slice().into();
+        let door = Https { app: app.clone(), connect, proxies };
         let (kept, authority, auditor) = (tls.clone(), shared.authority.clone(), shared.auditor.clone());
         shared.supervisor.task::<std::convert::Infallible, _, _>(http::UPKEEP, move |_, stop: Stop| {
             kept.keep(authority, auditor, files, stop)

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::lock::LockAdd;
 use crate::oidc::{IdTokenSubject, OidcTrust};
+use crate::reusable::Reusable;
 use crate::user::{MAX_ROLES, Traits, check_logins, check_traits};
 use crate::{Invalid, LockTarget, Login, RoleName, SecretText, UserKey, UserName, duration};
 
@@ -64,6 +65,12 @@ pub struct BotToken {
     pub state: TokenState,
     /// Until when.
     pub expires: Timestamp,
+    /// How often, and from where, where it is for several uses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reusable: Option<Reusable>,
+    /// How many uses are left of those.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uses_left: Option<u32>,
 }
 
 /// What has become of a token.
@@ -92,6 +99,9 @@ pub struct BotAdd {
     /// How long its certificates live; an hour when it is not said, and never longer than the roles say.
     #[serde(default, with = "duration::optional_text", skip_serializing_if = "Option::is_none")]
     pub ttl: Option<Duration>,
+    /// Let the token be used several times.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reusable: Option<Reusable>,
     /// Whose id tokens it joins with, in the place of a join token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub oidc: Option<OidcTrust>,
@@ -103,11 +113,12 @@ impl BotAdd {
         check_bot_roles(&self.roles)?;
         check_token_ttl(self.token_ttl)?;
         match &self.oidc {
-            Some(_) if self.token_ttl.is_some() => {
-                Err(Invalid::new("token_ttl", "is for a join token; this bot joins with id tokens"))
-            }
+            Some(_) if self.token_ttl.is_some() || self.reusable.is_some() => Err(Invalid::new(
+                "token_ttl",
+                "and reusable are for a join token; this bot joins with id tokens",
+            )),
             Some(trust) => trust.check(),
-            None => Ok(()),
+            None => self.reusable.as_ref().map_or(Ok(()), Reusable::check),
         }
     }
 }
@@ -197,12 +208,16 @@ pub struct TokenRotate {
     /// Remove the instances that there are, too.
     #[serde(default)]
     pub revoke: bool,
+    /// Let it be used several times.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reusable: Option<Reusable>,
 }
 
 impl TokenRotate {
     /// Checks what the fields alone cannot.
     pub fn check(&self) -> Result<(), Invalid> {
-        check_token_ttl(self.token_ttl)
+        check_token_ttl(self.token_ttl)?;
+        self.reusable.as_ref().map_or(Ok(()), Reusable::check)
     }
 }
 

@@ -29,6 +29,7 @@ mod public_key;
 pub mod reachable;
 pub mod request;
 pub mod revocation;
+pub mod reusable;
 pub mod role;
 pub mod rotation;
 mod secret;

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
-use mezite_api::bot::{Credentials, JoinRequest};
+use mezite_api::bot::{Credentials, JoinRequest, TokenState};
 use mezite_api::{Invalid, Problem, ProblemCode, UserName, duration};
 use mezite_ca::{PublicKey, Statement, Token};
 use mezite_store::AuditEntry;
@@ -84,11 +84,16 @@ async fn attempt(services: &Services, asked: &Asked, token: &Token) -> Result<Cr
     let TokenPurpose::Bot { bot, id: bot_id } = found.record.purpose.clone() else {
         return Err(Failure::Token("kind", id));
     };
-    if let Some(spent) = &found.record.spent {
+    if !found.record.permits(asked.source) {
+        return Err(Failure::Token("source", id));
+    }
+    if let Some(spent) = found.record.used_by(asked.request) {
         return replayed(services, asked, &bot, spent).await?.ok_or(Failure::Token("spent", id));
     }
-    if Timestamp::now() >= found.record.expires {
-        return Err(Failure::Token("expired", id));
+    match found.record.state() {
+        TokenState::Spent => return Err(Failure::Token("spent", id)),
+        TokenState::Expired => return Err(Failure::Token("expired", id)),
+        TokenState::Open => {}
     }
     let admitted = admit(services, asked, &bot, bot_id, Admission::Token(found)).await?;
     admitted.ok_or(Failure::Token("other_bot", id))

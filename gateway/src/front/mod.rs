@@ -145,6 +145,22 @@ async fn proxy_source(socket: &TcpStream, peer: SocketAddr, read: &mut Vec<u8>) 
     }
 }
 
+/// The client of a connection that begins with a PROXY header; nothing behind the header is read.
+pub(crate) async fn announced_source(socket: &TcpStream, peer: SocketAddr) -> io::Result<SocketAddr> {
+    let bad = |bad| io::Error::new(io::ErrorKind::InvalidData, bad);
+    let mut reader = socket;
+    let mut header = vec![0; proxy_header::HEAD];
+    reader.read_exact(&mut header).await?;
+    let length = match proxy_header::decode(&header).map_err(bad)? {
+        Some(whole) => return Ok(whole.client.unwrap_or(peer)),
+        None => proxy_header::length(&header),
+    };
+    header.resize(length, 0);
+    reader.read_exact(header.get_mut(proxy_header::HEAD..).unwrap_or_default()).await?;
+    let whole = proxy_header::decode(&header).map_err(bad)?;
+    Ok(whole.and_then(|header| header.client).unwrap_or(peer))
+}
+
 /// Reads some more; the decoders bound how much is asked for.
 async fn more(socket: &TcpStream, read: &mut Vec<u8>) -> io::Result<()> {
     let mut block = [0; 2048];

@@ -5,7 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use thiserror::Error;
 
 const SIGNATURE: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
-const HEAD: usize = 16;
+/// Length of what says how long the header is.
+pub const HEAD: usize = 16;
 /// Longest header that is read: addresses and a few TLVs.
 const MAX_LENGTH: usize = 1024;
 
@@ -26,6 +27,12 @@ pub struct ProxyHeader {
 /// Whether bytes begin with the signature, or may still become one.
 pub fn may_be_header(bytes: &[u8]) -> bool {
     SIGNATURE.starts_with(bytes.get(..SIGNATURE.len()).unwrap_or(bytes))
+}
+
+/// How long the header is that begins so.
+pub fn length(head: &[u8]) -> usize {
+    let body = head.get(14..HEAD).and_then(|length| <[u8; 2]>::try_from(length).ok()).unwrap_or_default();
+    HEAD + usize::from(u16::from_be_bytes(body))
 }
 
 /// Decodes a header. `None`: it is not whole yet.

@@ -7,6 +7,7 @@ use std::time::Instant;
 use futures_rustls::server::TlsStream;
 use futures_util::future::{BoxFuture, FutureExt as _};
 use futures_util::{pin_mut, select_biased};
+use ipnet::IpNet;
 use mezite_actors::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use mezite_actors::{Kind, Latch, Rank, Stop, time};
 
@@ -16,6 +17,7 @@ use super::connection::{Connection, End, REQUEST_TIME};
 use super::doors::Doors;
 use super::gate::Served;
 use super::tls::Tls;
+use crate::front::announced_source;
 
 /// The accept loops of HTTPS, for the supervisor.
 pub const HTTPS: Kind = Kind { name: "https", rank: Rank::Front, capacity: 1 };
@@ -52,6 +54,8 @@ pub struct Https {
     pub app: App,
     /// Who takes `CONNECT`; without one it is a method that nobody knows.
     pub connect: Option<ConnectHandler>,
+    /// Networks whose connections begin with a PROXY protocol header.
+    pub proxies: Arc<[IpNet]>,
 }
 
 impl Https {
@@ -85,6 +89,15 @@ impl Https {
         let Arrived { stream, source, accepted } = arrived;
         let source = SocketAddr::new(source.ip().to_canonical(), source.port());
         let deadline = accepted + REQUEST_TIME;
+        let source = if self.proxies.iter().any(|net| net.contains(&source.ip())) {
+            match time::timeout(deadline, announced_source(&stream, source)).await {
+                Ok(Ok(source)) => source,
+                Ok(Err(error)) => return log::debug!(source:%, error:%; "no header of a load balancer"),
+                Err(_) => return log::debug!(source:%; "no header of a load balancer in time"),
+            }
+        } else {
+            source
+        };
         let stream = match time::timeout(deadline, tls.acceptor.accept(stream)).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => return log::debug!(source:%, error:%; "TLS handshake failed"),

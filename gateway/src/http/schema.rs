@@ -153,7 +153,19 @@ pub(super) fn bot_add() -> Value {
         ("roles!", roles),
         ("token_ttl", or_null(duration())),
         ("ttl", or_null(duration())),
+        ("reusable", or_null(reusable())),
         ("oidc", or_null(oidc_trust())),
+    ])
+}
+
+/// How often a join token may be used, and from where.
+fn reusable() -> Value {
+    object(&[
+        ("max_uses!", json!({"type": "integer", "minimum": 1, "maximum": 1000})),
+        (
+            "sources!",
+            json!({"type": "array", "items": pattern("^10[.][0-9][.]0[.]0/16$"), "minItems": 1, "maxItems": 32}),
+        ),
     ])
 }
 
@@ -186,7 +198,7 @@ pub(super) fn bot_put() -> Value {
 
 /// What `mezctl bots rotate-token` sends.
 pub(super) fn token_rotate() -> Value {
-    object(&[("token_ttl", or_null(duration())), ("revoke", json!({"type": "boolean"}))])
+    object(&[("token_ttl", or_null(duration())), ("revoke", boolean()), ("reusable", or_null(reusable()))])
 }
 
 /// What `mezctl bots lock` sends.
@@ -446,6 +458,7 @@ mod tests {
     use mezite_api::oidc::{OidcJoinRequest, OidcTrust};
     use mezite_api::person::{LoginRequest, SetupBegin, SetupConfirm, UserReset};
     use mezite_api::revocation::RevocationAdd;
+    use mezite_api::reusable::Reusable;
     use mezite_api::role::RolePut;
     use mezite_api::token::TokenAdd;
     use mezite_api::user::{UserAdd, UserUpdate};
@@ -481,6 +494,7 @@ mod tests {
         assert_eq!(properties(&join()), fields::<JoinRequest>());
         assert_eq!(properties(&oidc_join()), fields::<OidcJoinRequest>());
         assert_eq!(properties(&oidc_trust()), fields::<OidcTrust>());
+        assert_eq!(properties(&reusable()), fields::<Reusable>());
         assert_eq!(properties(&renew()), fields::<RenewRequest>());
         assert_eq!(properties(&role_put()), fields::<RolePut>());
         assert_eq!(properties(&node_add()), fields::<NodeAdd>());

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use mezite_actors::blocking;
 use mezite_api::bot::{DEFAULT_TOKEN_TTL, TokenState};
+use mezite_api::reusable::Reusable;
 use mezite_api::token::{FreeTokenType, TokenAdd, TokenInfo, TokenType, TokenUsed};
 use mezite_api::{Labels, UserName};
 use mezite_ca::{RandomFailed, Token, TokenDigest, TokenKind};
@@ -13,6 +14,7 @@ use mezite_store::{AuditEntry, Batch, Keyspace, Precondition, Revision};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::bots::REPLAY_TIME;
 use super::{By as _, Inventory, InventoryError, Operator, record};
 
 /// Tokens that are listed. Spent ones go with what they were for, or when somebody removes them.
@@ -36,9 +38,73 @@ pub struct TokenRecord {
     /// Its one use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spent: Option<TokenUse>,
+    /// What it is in place of that, where it is for several uses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub several: Option<SeveralUses>,
+}
+
+/// A token that is good for several uses.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeveralUses {
+    /// How often, and from where.
+    terms: Reusable,
+    /// How often it was used.
+    used: u32,
+    /// Its uses of the last minutes: whoever has lost the answer may ask again.
+    recent: Vec<TokenUse>,
+}
+
+impl SeveralUses {
+    fn new(terms: Reusable) -> Self {
+        Self { terms, used: 0, recent: Vec::new() }
+    }
+
+    fn left(&self) -> u32 {
+        self.terms.max_uses.saturating_sub(self.used)
+    }
+
+    fn spend(&mut self, spent: TokenUse) {
+        self.used = self.used.saturating_add(1);
+        let replay = SignedDuration::try_from(REPLAY_TIME).unwrap_or_default();
+        self.recent.retain(|earlier| spent.at.duration_since(earlier.at) <= replay);
+        self.recent.push(spent);
+    }
 }
 
 impl TokenRecord {
+    /// What has become of it.
+    pub fn state(&self) -> TokenState {
+        let is_spent = match &self.several {
+            Some(several) => several.left() == 0,
+            None => self.spent.is_some(),
+        };
+        if is_spent {
+            TokenState::Spent
+        } else if self.expires <= Timestamp::now() {
+            TokenState::Expired
+        } else {
+            TokenState::Open
+        }
+    }
+
+    /// Whether it may be used from there.
+    pub fn permits(&self, source: IpAddr) -> bool {
+        self.several.as_ref().is_none_or(|several| several.terms.permits(source))
+    }
+
+    /// The use by this request; for a token of one use, its use by whomever.
+    pub fn used_by(&self, request: Uuid) -> Option<&TokenUse> {
+        let several = self.several.as_ref();
+        several
+            .and_then(|several| several.recent.iter().find(|used| used.request == request))
+            .or(self.spent.as_ref())
+    }
+
+    /// How often it may be used and from where, and how many uses are left; nothing for a token of one use.
+    pub fn reuse(&self) -> Option<(&Reusable, u32)> {
+        self.several.as_ref().map(|several| (&several.terms, several.left()))
+    }
+
     /// What administrators see of it.
     pub fn info(&self) -> TokenInfo {
         let (token_type, subject, labels) = match &self.purpose {
@@ -46,25 +112,20 @@ impl TokenRecord {
             TokenPurpose::Node { labels } => (TokenType::Node, None, labels.clone()),
             TokenPurpose::User { user, .. } => (TokenType::User, Some(user.clone()), Labels::new()),
         };
-        let state = match &self.spent {
-            Some(_) => TokenState::Spent,
-            None if self.expires <= Timestamp::now() => TokenState::Expired,
-            None => TokenState::Open,
-        };
         TokenInfo {
             id: self.id,
             token_type,
             subject,
             labels,
-            state,
+            state: self.state(),
             created: self.created,
             expires: self.expires,
             created_by: self.created_by.clone(),
-            used: self.spent.as_ref().map(|spent| TokenUsed {
-                at: spent.at,
-                source: spent.source,
-                made: spent.made,
-            }),
+            used: self
+                .spent
+                .as_ref()
+                .or_else(|| self.several.as_ref()?.recent.last())
+                .map(|spent| TokenUsed { at: spent.at, source: spent.source, made: spent.made }),
         }
     }
 }
@@ -141,8 +202,16 @@ impl FreshToken {
             expires: created.saturating_add(ttl).unwrap_or(Timestamp::MAX),
             created_by: operator.to_string(),
             spent: None,
+            several: None,
         };
         Ok(Self { token, record })
+    }
+
+    /// The same for several uses, where that is asked for.
+    #[must_use]
+    pub fn reusable(mut self, terms: Option<Reusable>) -> Self {
+        self.record.several = terms.map(SeveralUses::new);
+        self
     }
 
     /// The key of its record.
@@ -170,13 +239,23 @@ pub struct FoundToken {
 }
 
 impl FoundToken {
-    /// Marks it as spent, where nobody else has in the meantime, with its event.
+    /// Marks it as used, where nobody else has in the meantime, with its event.
     pub fn spend(&self, spent: TokenUse, batch: Batch) -> Batch {
         let event = event("token.use", &self.record)
             .with("actor", "gateway")
             .with("outcome", "ok")
             .with("source", spent.source.to_string());
-        let record = TokenRecord { spent: Some(spent), ..self.record.clone() };
+        let mut record = self.record.clone();
+        let event = match &mut record.several {
+            Some(several) => {
+                several.spend(spent);
+                event.with("uses_left", several.left())
+            }
+            None => {
+                record.spent = Some(spent);
+                event
+            }
+        };
         batch
             .require(Keyspace::Tokens, &self.key, Precondition::Revision(self.revision))
             .put(Keyspace::Tokens, &self.key, record::encode(&record))

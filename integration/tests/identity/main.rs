@@ -12,5 +12,6 @@ mod id_tokens;
 mod issuers;
 mod lineage;
 mod path;
+mod reusable;
 mod tokens;
 mod trust;

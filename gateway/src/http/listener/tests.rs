@@ -66,7 +66,7 @@ impl Scene {
         });
         let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
         let address = listener.local_addr().unwrap();
-        let https = Https { app, connect: Some(connect) };
+        let https = Https { app, connect: Some(connect), proxies: Arc::default() };
         Self { _folder: folder, https, authority, address, listener: Some(listener), tunnels }
     }
 

@@ -11,7 +11,7 @@ mod put;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use mezite_api::bot::{self, Bot, BotAdd, BotToken, DEFAULT_TOKEN_TTL, DEFAULT_TTL, TokenRotate, TokenState};
+use mezite_api::bot::{self, Bot, BotAdd, BotToken, DEFAULT_TOKEN_TTL, DEFAULT_TTL, TokenRotate};
 use mezite_api::oidc::OidcTrust;
 use mezite_api::user::{Traits, UserKind};
 use mezite_api::{Invalid, Lock, LockTarget, User, UserName, duration};
@@ -23,6 +23,7 @@ use super::tokens::{FreshToken, TokenPurpose};
 use super::{By as _, Inventory, InventoryError, Operator, record};
 use crate::oidc::KeySet;
 
+pub(super) use instance::REPLAY_TIME;
 pub use instance::{Instance, Pair, Pending, Serial, Shown, Standing};
 pub(super) use lineage::instance_key;
 pub use lineage::{Admission, BotTerms};
@@ -72,7 +73,10 @@ impl Inventory {
         let purpose = TokenPurpose::Bot { bot: user.name.clone(), id: user.id };
         let token = match add.oidc {
             Some(_) => None,
-            None => Some(FreshToken::new(purpose, add.token_ttl.unwrap_or(DEFAULT_TOKEN_TTL), operator)?),
+            None => {
+                let token = FreshToken::new(purpose, add.token_ttl.unwrap_or(DEFAULT_TOKEN_TTL), operator)?;
+                Some(token.reusable(add.reusable))
+            }
         };
         let record = BotRecord {
             id: user.id,
@@ -122,13 +126,17 @@ impl Inventory {
         rotate.check()?;
         let user = self.bot_user(name)?;
         let (mut bot, revision) = self.bot_record(&user)?;
-        if bot.oidc.is_some() && !(rotate.revoke && rotate.token_ttl.is_none()) {
+        if bot.oidc.is_some() && !(rotate.revoke && rotate.token_ttl.is_none() && rotate.reusable.is_none()) {
             return Err(Invalid::new("bot", "joins with id tokens and has no join token").into());
         }
         let purpose = TokenPurpose::Bot { bot: user.name.clone(), id: user.id };
         let token = match bot.oidc {
             Some(_) => None,
-            None => Some(FreshToken::new(purpose, rotate.token_ttl.unwrap_or(DEFAULT_TOKEN_TTL), operator)?),
+            None => {
+                let token =
+                    FreshToken::new(purpose, rotate.token_ttl.unwrap_or(DEFAULT_TOKEN_TTL), operator)?;
+                Some(token.reusable(rotate.reusable))
+            }
         };
         let key = name.as_str().as_bytes();
         let mut batch = Batch::new().require(Keyspace::Bots, key, Precondition::Revision(revision));
@@ -236,12 +244,10 @@ impl Inventory {
     fn described(&self, user: &User, bot: &BotRecord, locks: &[Lock]) -> Result<Bot, InventoryError> {
         let token = bot.token.as_ref().map(|key| self.token_at(key.as_bytes())).transpose()?.flatten();
         let token = token.map(|(token, _)| BotToken {
-            state: match token.spent {
-                Some(_) => TokenState::Spent,
-                None if token.expires <= Timestamp::now() => TokenState::Expired,
-                None => TokenState::Open,
-            },
+            state: token.state(),
             expires: token.expires,
+            reusable: token.reuse().map(|(terms, _)| terms.clone()),
+            uses_left: token.reuse().map(|(_, left)| left),
         });
         let prefix = instances_prefix(&user.name);
         Ok(Bot {

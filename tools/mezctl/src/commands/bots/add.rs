@@ -8,6 +8,7 @@ use mezite_console::CommandError;
 use mezite_console::output::Output;
 
 use super::oidc::OidcArguments;
+use super::reusable::ReusableArguments;
 
 /// Adds a bot.
 #[derive(Debug, Args)]
@@ -25,6 +26,8 @@ pub(crate) struct Add {
     #[arg(long, value_name = "TIME")]
     ttl: Option<String>,
     #[command(flatten)]
+    reusable: ReusableArguments,
+    #[command(flatten)]
     oidc: OidcArguments,
     #[command(flatten)]
     output: Output,
@@ -39,6 +42,7 @@ impl Add {
             roles,
             token_ttl: super::time(self.token_ttl.as_deref(), "token_ttl")?,
             ttl: super::time(self.ttl.as_deref(), "ttl")?,
+            reusable: self.reusable.terms()?,
             oidc: self.oidc.trust()?,
         };
         request.check()?;

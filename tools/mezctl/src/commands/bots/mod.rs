@@ -5,6 +5,7 @@ mod instances;
 mod lock;
 mod ls;
 mod oidc;
+mod reusable;
 mod rm;
 mod rotate_token;
 mod show;
@@ -70,7 +71,10 @@ fn token_state(bot: &Bot) -> String {
         None if bot.oidc.is_some() => "id tokens".to_owned(),
         None => dash(),
         Some(token) => match token.state {
-            TokenState::Open => format!("open until {}", local(token.expires)),
+            TokenState::Open => {
+                let left = token.uses_left.map(|left| format!(", {left} uses left")).unwrap_or_default();
+                format!("open until {}{left}", local(token.expires))
+            }
             TokenState::Spent => "used".to_owned(),
             TokenState::Expired => "expired".to_owned(),
         },

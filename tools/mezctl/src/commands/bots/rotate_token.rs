@@ -6,6 +6,8 @@ use mezite_api::client::Client;
 use mezite_console::CommandError;
 use mezite_console::output::{Format, Output};
 
+use super::reusable::ReusableArguments;
+
 /// Replaces the join token: the old one is good for nothing from now on. A bot that joins with id tokens has none: there
 /// it is for --revoke.
 #[derive(Debug, Args)]
@@ -19,6 +21,8 @@ pub(crate) struct RotateToken {
     #[arg(long)]
     revoke: bool,
     #[command(flatten)]
+    reusable: ReusableArguments,
+    #[command(flatten)]
     output: Output,
 }
 
@@ -27,6 +31,7 @@ impl RotateToken {
         let request = TokenRotate {
             token_ttl: super::time(self.token_ttl.as_deref(), "token_ttl")?,
             revoke: self.revoke,
+            reusable: self.reusable.terms()?,
         };
         request.check()?;
         let issued = client.rotate_token(&super::named(&self.bot)?, &request)?;

@@ -29,6 +29,9 @@ impl Show {
                 ("state", super::state(bot)),
                 ("created", local(bot.created)),
             ];
+            if let Some(terms) = bot.token.as_ref().and_then(|token| token.reusable.as_ref()) {
+                rows.push(("token from", joined(&terms.sources)));
+            }
             if let Some(trust) = &bot.oidc {
                 rows.push(("id tokens of", super::oidc::summary(trust)));
             }
