@@ -1,5 +1,7 @@
 //! Join and set-up tokens: what is kept of them, and how one is spent. Of the secret itself only its digest is kept.
 
+mod several;
+
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -14,8 +16,9 @@ use mezite_store::{AuditEntry, Batch, Keyspace, Precondition, Revision};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::bots::REPLAY_TIME;
 use super::{By as _, Inventory, InventoryError, Operator, record};
+
+pub use several::SeveralUses;
 
 /// Tokens that are listed. Spent ones go with what they were for, or when somebody removes them.
 const MAX_TOKENS: usize = 100_000;
@@ -43,34 +46,6 @@ pub struct TokenRecord {
     pub several: Option<SeveralUses>,
 }
 
-/// A token that is good for several uses.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SeveralUses {
-    /// How often, and from where.
-    terms: Reusable,
-    /// How often it was used.
-    used: u32,
-    /// Its uses of the last minutes: whoever has lost the answer may ask again.
-    recent: Vec<TokenUse>,
-}
-
-impl SeveralUses {
-    fn new(terms: Reusable) -> Self {
-        Self { terms, used: 0, recent: Vec::new() }
-    }
-
-    fn left(&self) -> u32 {
-        self.terms.max_uses.saturating_sub(self.used)
-    }
-
-    fn spend(&mut self, spent: TokenUse) {
-        self.used = self.used.saturating_add(1);
-        let replay = SignedDuration::try_from(REPLAY_TIME).unwrap_or_default();
-        self.recent.retain(|earlier| spent.at.duration_since(earlier.at) <= replay);
-        self.recent.push(spent);
-    }
-}
-
 impl TokenRecord {
     /// What has become of it.
     pub fn state(&self) -> TokenState {
@@ -89,20 +64,18 @@ impl TokenRecord {
 
     /// Whether it may be used from there.
     pub fn permits(&self, source: IpAddr) -> bool {
-        self.several.as_ref().is_none_or(|several| several.terms.permits(source))
+        self.several.as_ref().is_none_or(|several| several.terms().permits(source))
     }
 
     /// The use by this request; for a token of one use, its use by whomever.
     pub fn used_by(&self, request: Uuid) -> Option<&TokenUse> {
         let several = self.several.as_ref();
-        several
-            .and_then(|several| several.recent.iter().find(|used| used.request == request))
-            .or(self.spent.as_ref())
+        several.and_then(|several| several.used_by(request)).or(self.spent.as_ref())
     }
 
     /// How often it may be used and from where, and how many uses are left; nothing for a token of one use.
     pub fn reuse(&self) -> Option<(&Reusable, u32)> {
-        self.several.as_ref().map(|several| (&several.terms, several.left()))
+        self.several.as_ref().map(|several| (several.terms(), several.left()))
     }
 
     /// What administrators see of it.
@@ -121,11 +94,11 @@ impl TokenRecord {
             created: self.created,
             expires: self.expires,
             created_by: self.created_by.clone(),
-            used: self
-                .spent
-                .as_ref()
-                .or_else(|| self.several.as_ref()?.recent.last())
-                .map(|spent| TokenUsed { at: spent.at, source: spent.source, made: spent.made }),
+            used: self.spent.as_ref().or_else(|| self.several.as_ref()?.last()).map(|spent| TokenUsed {
+                at: spent.at,
+                source: spent.source,
+                made: spent.made,
+            }),
         }
     }
 }
@@ -246,15 +219,12 @@ impl FoundToken {
             .with("outcome", "ok")
             .with("source", spent.source.to_string());
         let mut record = self.record.clone();
-        let event = match &mut record.several {
-            Some(several) => {
-                several.spend(spent);
-                event.with("uses_left", several.left())
-            }
-            None => {
-                record.spent = Some(spent);
-                event
-            }
+        let event = if let Some(several) = &mut record.several {
+            several.spend(spent);
+            event.with("uses_left", several.left())
+        } else {
+            record.spent = Some(spent);
+            event
         };
         batch
             .require(Keyspace::Tokens, &self.key, Precondition::Revision(self.revision))

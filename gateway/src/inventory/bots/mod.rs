@@ -13,6 +13,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use mezite_api::bot::{self, Bot, BotAdd, BotToken, DEFAULT_TOKEN_TTL, DEFAULT_TTL, TokenRotate};
 use mezite_api::oidc::OidcTrust;
+use mezite_api::reusable::Reusable;
 use mezite_api::user::{Traits, UserKind};
 use mezite_api::{Invalid, Lock, LockTarget, User, UserName, duration};
 use mezite_store::{AuditEntry, Batch, Keyspace, Precondition, Revision};
@@ -70,13 +71,9 @@ impl Inventory {
             created: Timestamp::now(),
             revision: 0,
         };
-        let purpose = TokenPurpose::Bot { bot: user.name.clone(), id: user.id };
         let token = match add.oidc {
             Some(_) => None,
-            None => {
-                let token = FreshToken::new(purpose, add.token_ttl.unwrap_or(DEFAULT_TOKEN_TTL), operator)?;
-                Some(token.reusable(add.reusable))
-            }
+            None => Some(fresh_token(&user, add.token_ttl, add.reusable, operator)?),
         };
         let record = BotRecord {
             id: user.id,
@@ -129,14 +126,9 @@ impl Inventory {
         if bot.oidc.is_some() && !(rotate.revoke && rotate.token_ttl.is_none() && rotate.reusable.is_none()) {
             return Err(Invalid::new("bot", "joins with id tokens and has no join token").into());
         }
-        let purpose = TokenPurpose::Bot { bot: user.name.clone(), id: user.id };
         let token = match bot.oidc {
             Some(_) => None,
-            None => {
-                let token =
-                    FreshToken::new(purpose, rotate.token_ttl.unwrap_or(DEFAULT_TOKEN_TTL), operator)?;
-                Some(token.reusable(rotate.reusable))
-            }
+            None => Some(fresh_token(&user, rotate.token_ttl, rotate.reusable, operator)?),
         };
         let key = name.as_str().as_bytes();
         let mut batch = Batch::new().require(Keyspace::Bots, key, Precondition::Revision(revision));
@@ -287,6 +279,17 @@ fn shown(instance: &Instance, locks: &[Lock]) -> bot::BotInstance {
 /// No name has a `/`: neighbours of a bot are never meant.
 fn instances_prefix(bot: &UserName) -> Vec<u8> {
     format!("{bot}/").into_bytes()
+}
+
+/// A join token of a bot, for one use unless it is said.
+fn fresh_token(
+    bot: &User,
+    ttl: Option<Duration>,
+    terms: Option<Reusable>,
+    operator: &Operator,
+) -> Result<FreshToken, InventoryError> {
+    let purpose = TokenPurpose::Bot { bot: bot.name.clone(), id: bot.id };
+    Ok(FreshToken::new(purpose, ttl.unwrap_or(DEFAULT_TOKEN_TTL), operator)?.reusable(terms))
 }
 
 fn text(token: &FreshToken) -> String {
