@@ -70,9 +70,7 @@ impl TokenRecord {
     /// The use by this request; for a token of one use, its use by whomever.
     pub fn used_by(&self, request: Uuid) -> Option<&TokenUse> {
         let several = self.several.as_ref();
-        several
-            .and_then(|several| several.recent.iter().find(|used| used.request == request))
-            .or(self.spent.as_ref())
+        several.and_then(|several| several.used_by(request)).or(self.spent.as_ref())
     }
 
     /// How often it may be used and from where, and how many uses are left; nothing for a token of one use.
