@@ -129,7 +129,7 @@ mod tests {
     }
 
     /// The sections behind the header, whose content is checked.
-    fn sections<'a>(list: &'a [u8], version: u64, date: u64) -> Vec<(u8, &'a [u8])> {
+    fn sections(list: &[u8], version: u64, date: u64) -> Vec<(u8, &[u8])> {
         let (magic, mut rest) = list.split_at(8);
         assert_eq!(magic, b"SSHKRL\n\0");
         let mut header = Reader::new(rest);
@@ -182,7 +182,9 @@ mod tests {
     fn keys_stand_apart_from_any_ca_and_their_order_does_not_matter() {
         let list = |order: [usize; 2]| {
             let mut list = RevocationList::new(1, 2, "c");
-            order.iter().for_each(|number| list.revoke_key(&key(*number)));
+            for number in order {
+                list.revoke_key(&key(number));
+            }
             list.to_bytes(&trusted(1))
         };
         assert_eq!(list([0, 1]), list([1, 0]));

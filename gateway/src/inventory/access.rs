@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::bots::Shown;
+use super::tokens::hex;
 use crate::authority::timestamp;
 
 /// The holder of a certificate that was verified.
@@ -61,10 +62,6 @@ impl Credential {
     pub fn x509_key(spki: &[u8]) -> String {
         hex(&Sha256::digest(spki))
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Asks for access.
