@@ -230,9 +230,13 @@ pub struct Rotated {
     /// What they had signed and was still valid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lost_certificates: Option<CertificatesBy>,
-    /// Nodes that fall away, as far as is known, where the step was forced.
+    /// Nodes that are cut off until they have the new key, as far as is known, a hundred at most: where the step was
+    /// forced, and all that believed a key that is in wrong hands.
     #[serde(default)]
     pub lost_nodes: Vec<String>,
+    /// Nodes of which it is not known whether they are, a hundred at most.
+    #[serde(default)]
+    pub doubtful_nodes: Vec<NamedNode>,
     /// Connections that were cut.
     #[serde(default)]
     pub cut: u64,

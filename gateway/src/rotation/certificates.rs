@@ -1,4 +1,4 @@
-//! Which certificates one key of a CA has signed that are still valid, as the audit log knows them.
+//! Which certificates keys of a CA have signed that are still valid, as the audit log knows them.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -19,20 +19,20 @@ const PAGES_MAX: usize = 200;
 pub async fn certificates_by(
     store: &Store,
     ca: CaKind,
-    key: &CaKeyInfo,
+    keys: &[CaKeyInfo],
 ) -> Result<CertificatesBy, ReadError> {
-    let (store, key) = (store.clone(), key.clone());
-    blocking::run(move || read(&store, ca, &key, Timestamp::now())).await
+    let (store, keys) = (store.clone(), keys.to_vec());
+    blocking::run(move || read(&store, ca, &keys, Timestamp::now())).await
 }
 
-fn read(store: &Store, ca: CaKind, key: &CaKeyInfo, now: Timestamp) -> Result<CertificatesBy, ReadError> {
+fn read(store: &Store, ca: CaKind, keys: &[CaKeyInfo], now: Timestamp) -> Result<CertificatesBy, ReadError> {
     let longest = match ca {
         CaKind::User => MAX_USER_LIFETIME,
         CaKind::Host => MAX_HOST_LIFETIME,
         // Those for nodes live in memory, minutes at most.
         CaKind::OpenSsh | CaKind::Tls => return Ok(CertificatesBy::default()),
     };
-    let mut count = Count { ca, key, now, found: CertificatesBy::default(), seen: HashSet::new() };
+    let mut count = Count { ca, keys, now, found: CertificatesBy::default(), seen: HashSet::new() };
     let mut filter = AuditFilter {
         kind: Some("cert.issue".to_owned()),
         since: earlier(now, longest),
@@ -59,7 +59,7 @@ fn earlier(now: Timestamp, by: Duration) -> Option<Timestamp> {
 
 struct Count<'a> {
     ca: CaKind,
-    key: &'a CaKeyInfo,
+    keys: &'a [CaKeyInfo],
     now: Timestamp,
     found: CertificatesBy,
     /// Instances and nodes whose newest certificate is counted.
@@ -80,7 +80,7 @@ impl Count<'_> {
             _ => None,
         };
         // Of whom there is a newer one, the older is not in use any more.
-        if holder.is_some_and(|holder| !self.seen.insert(holder.to_owned())) || !self.is_by_key(event) {
+        if holder.is_some_and(|holder| !self.seen.insert(holder.to_owned())) || !self.is_by_keys(event) {
             return;
         }
         let ends = text("valid_before").and_then(|ends| ends.parse::<Timestamp>().ok());
@@ -100,13 +100,14 @@ impl Count<'_> {
     }
 
     /// Events of older releases do not name the key: they are of the oldest that was there.
-    fn is_by_key(&self, event: &Map<String, Value>) -> bool {
+    fn is_by_keys(&self, event: &Map<String, Value>) -> bool {
         let text = |name: &str| event.get(name).and_then(Value::as_str);
-        let made_by_then = || {
-            let time = text("time").and_then(|time| time.parse::<Timestamp>().ok());
-            time.is_none_or(|time| time >= self.key.created)
+        let time = text("time").and_then(|time| time.parse::<Timestamp>().ok());
+        let by = |key: &CaKeyInfo| match text("ca_key") {
+            Some(signer) => signer == key.fingerprint,
+            None => time.is_none_or(|time| time >= key.created),
         };
-        text("ca_key").map_or_else(made_by_then, |key| key == self.key.fingerprint)
+        self.keys.iter().any(by)
     }
 }
 

@@ -48,7 +48,9 @@ fn standing(node: &Node, ca: CaKind, new: &str, old: &str, made: Timestamp) -> O
     let check = seen.and_then(|seen| seen.check.as_ref());
     let concerned = match ca {
         // A node that was seen to open for the User CA only does not wait for this one.
-        CaKind::OpenSsh => (new, old) != (Some(SeenTrust::No), Some(SeenTrust::No)),
+        CaKind::OpenSsh => {
+            old != Some(SeenTrust::No) || matches!(new, Some(SeenTrust::Yes | SeenTrust::Unknown))
+        }
         CaKind::User => match (new, old) {
             (Some(SeenTrust::Yes), _) | (_, Some(SeenTrust::Yes)) => true,
             (None, None) => {
@@ -88,12 +90,15 @@ fn count(following: &mut NodesFollowing, node: &Node, standing: NodeStanding) {
     following.named.truncate(NAMED_MAX);
 }
 
+/// Whether a step asks how nodes stand.
+pub fn asks(step: RotationStep, ca: CaKind) -> bool {
+    // Nothing can be signed by a prepared key of the Host CA, so no node can show a certificate by it yet.
+    step == RotationStep::Finish || (step == RotationStep::Activate && ca != CaKind::Host)
+}
+
 /// Whether the step must be forced.
 pub fn blocks(step: RotationStep, ca: CaKind, following: &NodesFollowing) -> bool {
-    // Nothing can be signed by a prepared key of the Host CA, so no node can show a certificate by it yet.
-    let asked = matches!((step, ca), (RotationStep::Finish, _))
-        || (step == RotationStep::Activate && ca != CaKind::Host);
-    asked && following.refuse + following.not_looked_at > 0
+    asks(step, ca) && following.refuse + following.not_looked_at > 0
 }
 
 /// Why the step is refused, with the nodes that it would cut off.
@@ -114,6 +119,31 @@ pub fn refusal(step: RotationStep, ca: CaKind, following: &NodesFollowing) -> St
         if lost == 1 { "" } else { "s" },
         named.join(", ")
     )
+}
+
+/// Nodes that believed a key that is given up at once, a hundred at most.
+pub async fn believers(services: &Services, before: &CaState) -> Result<Vec<String>, InventoryError> {
+    let (mut names, mut after) = (Vec::new(), None);
+    loop {
+        let (nodes, more) = services.inventory.nodes(Filter::default(), after, PAGE).await?;
+        let believes = |node: &&Node| {
+            before.keys().any(|key| standing(node, before.ca, "", &key.fingerprint, key.created).is_some())
+        };
+        names.extend(nodes.iter().filter(believes).map(|node| node.spec.hostname.to_string()));
+        match more {
+            Some(name) if names.len() < NAMED_MAX => after = Some(name),
+            _ => break,
+        }
+    }
+    names.truncate(NAMED_MAX);
+    Ok(names)
+}
+
+/// Those of which it is not known whether the step cuts them off, as far as they are named.
+pub fn doubtful_nodes(following: &NodesFollowing) -> Vec<NamedNode> {
+    let doubtful =
+        |node: &&NamedNode| matches!(node.standing, NodeStanding::Unreachable | NodeStanding::Unknown);
+    following.named.iter().filter(doubtful).cloned().collect()
 }
 
 /// Those that the step would cut off, as far as they are named.
@@ -168,7 +198,7 @@ mod tests {
             for old in answers {
                 let node = seen(new, old);
                 let openssh = match (new, old) {
-                    (Some(No), Some(No)) => None,
+                    (None | Some(No), Some(No)) => None,
                     (Some(Yes), _) => Some(Follows),
                     (Some(No), _) => Some(Refuses),
                     (Some(SeenTrust::Unknown), _) => Some(Unknown),

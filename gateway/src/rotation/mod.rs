@@ -13,7 +13,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use mezite_api::certificate::CaType;
 use mezite_api::rotation::{
-    AutomaticStep, CaKeyInfo, CaStatus, NodesFollowing, RotateRequest, Rotated, RotationPhase, RotationStep,
+    AutomaticStep, CaKeyInfo, CaStatus, CertificatesBy, NamedNode, NodesFollowing, RotateRequest, Rotated,
+    RotationPhase, RotationStep,
 };
 use mezite_api::{Invalid, Problem, ProblemCode};
 use mezite_ca::CaKind;
@@ -74,29 +75,41 @@ pub async fn rotate(
     }
     let done = wanted(&before, request)?;
     let nodes = following::following(services, &before).await?;
-    let mut lost_nodes = Vec::new();
-    if let Done::Step(step) = done
-        && following::blocks(step, ca, &nodes)
-    {
-        if !request.force {
-            return Err(Problem::new(ProblemCode::Conflict, following::refusal(step, ca, &nodes)));
+    let (turn, lost) = match done {
+        Done::Step(step) => (Turn::Step(step), cut_off_by(step, ca, &nodes, request.force)?),
+        Done::Compromised => {
+            let nodes = following::believers(services, &before).await?;
+            (Turn::Replace, Lost { nodes, doubtful: Vec::new() })
         }
-        lost_nodes.extend(following::lost_nodes(&nodes).map(|node| node.name.clone()));
-    }
-    let turn = match done {
-        Done::Step(step) => Turn::Step(step),
-        Done::Compromised => Turn::Replace,
     };
     let event = event
         .with("outcome", "ok")
         .with("step", done.as_str())
         .with("forced", request.force)
-        .with("lost_nodes", lost_nodes.clone());
+        .with("lost_nodes", lost.nodes.clone());
     let automatic = request.grace_period.map(|grace| Automatic::after(grace, Timestamp::now()));
     let order = TurnOrder { ca, turn, revision: before.revision, automatic, event };
     let now = services.shared.authority.turn(order).await.map_err(|error| refused(&error))?;
     log::info!(ca = ca.as_str(), step = done.as_str(); "a certificate authority was rotated");
-    answer(services, done, &before, &now, lost_nodes).await
+    answer(services, done, &before, &now, lost).await
+}
+
+/// Nodes that a step cuts off, or may cut off.
+struct Lost {
+    nodes: Vec<String>,
+    doubtful: Vec<NamedNode>,
+}
+
+/// Refused where the step would cut nodes off and is not forced.
+fn cut_off_by(step: RotationStep, ca: CaKind, nodes: &NodesFollowing, force: bool) -> Result<Lost, Problem> {
+    if following::blocks(step, ca, nodes) && !force {
+        return Err(Problem::new(ProblemCode::Conflict, following::refusal(step, ca, nodes)));
+    }
+    if !following::asks(step, ca) {
+        return Ok(Lost { nodes: Vec::new(), doubtful: Vec::new() });
+    }
+    let lost = following::lost_nodes(nodes).map(|node| node.name.clone()).collect();
+    Ok(Lost { nodes: lost, doubtful: following::doubtful_nodes(nodes) })
 }
 
 /// What is asked for, where that is possible.
@@ -131,7 +144,7 @@ async fn answer(
     done: Done,
     before: &CaState,
     now: &CaState,
-    lost_nodes: Vec<String>,
+    lost: Lost,
 ) -> Result<Rotated, Problem> {
     let gone = |key: &&CaKeyInfo| now.keys().all(|other| other.fingerprint != key.fingerprint);
     let given_up: Vec<CaKeyInfo> = before.keys().filter(gone).cloned().collect();
@@ -139,23 +152,14 @@ async fn answer(
         Done::Compromised => services.cut_resting_on(&given_up),
         Done::Step(_) => 0,
     };
-    // Only one of the keys that are given up has signed: the one that signed until now, or the one before it.
-    let signed = given_up.iter().find(|key| before.phase != RotationPhase::Prepare || **key == before.active);
-    let lost_certificates = match signed {
-        Some(key) => Some(certificates_by(services, now.ca, key).await?),
-        None => None,
+    let lost_certificates = match given_up.as_slice() {
+        [] => None,
+        keys => Some(certificates_by(services, now.ca, keys).await?),
     };
     let to_do = advice::to_do(done, now, lost_certificates.as_ref());
     let status = described(services, now, None).await?;
-    Ok(Rotated {
-        done: done.as_str().to_owned(),
-        status,
-        given_up,
-        lost_certificates,
-        lost_nodes,
-        cut,
-        to_do,
-    })
+    let (done, Lost { nodes: lost_nodes, doubtful: doubtful_nodes }) = (done.as_str().to_owned(), lost);
+    Ok(Rotated { done, status, given_up, lost_certificates, lost_nodes, doubtful_nodes, cut, to_do })
 }
 
 async fn described(
@@ -169,7 +173,9 @@ async fn described(
         None => following::following(services, state).await?,
     };
     let old_certificates = match (state.phase, state.old_key()) {
-        (RotationPhase::Activate, Some(old)) => Some(certificates_by(services, state.ca, old).await?),
+        (RotationPhase::Activate, Some(old)) => {
+            Some(certificates_by(services, state.ca, std::slice::from_ref(old)).await?)
+        }
         _ => None,
     };
     Ok(CaStatus {
@@ -193,9 +199,9 @@ async fn described(
 async fn certificates_by(
     services: &Services,
     ca: CaKind,
-    key: &CaKeyInfo,
-) -> Result<mezite_api::rotation::CertificatesBy, Problem> {
-    let counted = certificates::certificates_by(&services.shared.store, ca, key).await;
+    keys: &[CaKeyInfo],
+) -> Result<CertificatesBy, Problem> {
+    let counted = certificates::certificates_by(&services.shared.store, ca, keys).await;
     counted.map_err(|error| problem::read(&error))
 }
 

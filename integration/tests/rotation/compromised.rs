@@ -54,6 +54,7 @@ fn legs_by_a_stolen_openssh_ca_key_are_cut_and_nodes_need_the_new_one() {
     let live = Master::open(&scene, scene.route());
     let done = replace(&scene, "openssh");
     assert!(done.err().contains("every node, now: replace the keys"), "{}", done.err());
+    assert!(done.err().contains("note: node1 was not seen to trust the new key"), "{}", done.err());
     assert_cut(&scene, &live);
     assert_refused(&scene.ssh("true"), &["node1 refused login"]);
     pull(&mut scene, "openssh");

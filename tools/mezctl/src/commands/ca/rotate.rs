@@ -77,6 +77,9 @@ impl Rotate {
         for node in &rotated.lost_nodes {
             eprintln!("note: {node} was not seen to trust the new key");
         }
+        for node in &rotated.doubtful_nodes {
+            eprintln!("note: {}: {}", node.name, node.standing.as_str());
+        }
         for holder in rotated.lost_certificates.iter().flat_map(|lost| &lost.named) {
             eprintln!("note: {holder}: the certificate is not trusted any more");
         }

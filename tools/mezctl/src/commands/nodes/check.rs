@@ -6,9 +6,9 @@ use std::thread;
 
 use clap::Args;
 use mezite_api::client::{Client, ClientError};
-use mezite_api::node::{NodeCheck, NodeCheckRequest, SeenTrust};
+use mezite_api::node::{NodeCheck, NodeCheckRequest, SeenCaKey, SeenTrust};
 use mezite_api::{Labels, Login, Node, NodeRef};
-use mezite_console::output::{Output, dash};
+use mezite_console::output::{Output, dash, local};
 use mezite_console::{CommandError, Kind};
 use serde::Serialize;
 
@@ -47,6 +47,8 @@ struct Checked {
     software: String,
     /// Whether users can go round the gateway.
     bypass: bool,
+    /// How it stands to each key, also those that are being rotated in or out.
+    ca_keys: Vec<SeenCaKey>,
 }
 
 impl Check {
@@ -110,6 +112,7 @@ fn all(client: &Client, nodes: &[Node], request: &NodeCheckRequest) -> Result<Ve
 
 fn checked(node: Node) -> Checked {
     let seen = node.status.seen;
+    let ca_keys = seen.as_ref().map(|seen| seen.ca_keys.clone()).unwrap_or_default();
     let software = seen.as_ref().map(|seen| seen.software.clone()).unwrap_or_default();
     let check =
         seen.and_then(|seen| seen.check).unwrap_or_else(|| NodeCheck::at(jiff::Timestamp::now(), None));
@@ -119,6 +122,7 @@ fn checked(node: Node) -> Checked {
         bypass: check.trusts_user == SeenTrust::Yes,
         software,
         check,
+        ca_keys,
     }
 }
 
@@ -161,5 +165,10 @@ fn lines(one: &Checked) -> Vec<(&'static str, String)> {
     lines.push(("login", check.login.as_ref().map_or_else(dash, ToString::to_string)));
     lines.push(("trusts openssh ca", check.trusts_openssh.as_str().to_owned()));
     lines.push(("trusts user ca", check.trusts_user.as_str().to_owned()));
+    let rotating = |key: &&SeenCaKey| one.ca_keys.iter().filter(|other| other.ca == key.ca).count() > 1;
+    lines.extend(one.ca_keys.iter().filter(rotating).map(|key| {
+        let SeenCaKey { ca, key, trusted, time } = key;
+        ("ca key", format!("{ca} {key}: {} ({})", trusted.as_str(), local(*time)))
+    }));
     lines
 }
