@@ -107,7 +107,10 @@ impl Config {
     /// Whether clients know the gateway itself by this name or address.
     pub fn is_own_name(&self, name: &str) -> bool {
         let told = self.ssh_public_addr.iter().map(|(host, _)| host);
-        self.public_addr.iter().chain(told).any(|own| own.eq_ignore_ascii_case(name))
+        let address = |text: &str| text.parse::<IpAddr>().ok().map(|ip| ip.to_canonical());
+        let asked = address(name);
+        let same = |own: &String| own.eq_ignore_ascii_case(name) || asked.is_some() && address(own) == asked;
+        self.public_addr.iter().chain(told).any(same)
     }
 
     /// Merges and checks the settings of the command line and the environment with those of `file`.

@@ -57,6 +57,19 @@ fn public_names_lose_their_port() {
 }
 
 #[test]
+fn own_addresses_are_known_however_they_are_written() {
+    let names = ["GW.example.org", "2001:DB8:0:0::1", "::ffff:192.0.2.1"];
+    let layer = Layer { public_addr: Some(names.map(str::to_owned).to_vec()), ..layer() };
+    let config = Config::check(layer).unwrap();
+    for own in ["gw.example.org", "2001:db8::1", "192.0.2.1", "::ffff:c000:201"] {
+        assert!(config.is_own_name(own), "{own}");
+    }
+    for other in ["gw.example", "2001:db8::2", "192.0.2.2", ""] {
+        assert!(!config.is_own_name(other), "{other}");
+    }
+}
+
+#[test]
 fn bad_public_names_are_refused() {
     for bad in ["https://gw", "*.example.org", "a b", "gw\n", "user@gw"] {
         let layer = Layer { public_addr: Some(vec![bad.to_owned()]), ..layer() };

@@ -101,8 +101,7 @@ pub struct NodeHostKey {
 impl NodeHostKey {
     /// For `node`; `witness` is told what it shows.
     pub fn new(node: &Node, host_ca: Arc<TrustedSet>, witness: Witness) -> Self {
-        let names =
-            vec![node.spec.hostname.to_string(), node.id().to_string(), node.spec.addr.host.to_string()];
+        let names = vec![node.spec.hostname.folded(), node.id().to_string(), node.spec.addr.host.folded()];
         let believes_host_ca = node.spec.believes_host_ca();
         Self { pinned: pinned_blobs(node), believes_host_ca, host_ca, names, witness }
     }
@@ -160,5 +159,52 @@ impl HostKeyPolicy for NodeHostKey {
         }
         shown.refused.get_or_init(|| blob.to_vec());
         Err(HostKeyRefused)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use mezite_api::node::NodeSpec;
+    use mezite_api::{Labels, NodeAddress, NodeName};
+    use mezite_ca::{
+        CaKind, HostCertificateRequest, KeyAlgorithm, PublicKey, SshCaKey, issue_host_certificate,
+    };
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn a_certificate_is_for_the_name_the_uuid_or_the_address_however_they_are_written() {
+        let ca = SshCaKey::generate(CaKind::Host, KeyAlgorithm::Ed25519, jiff::Timestamp::now()).unwrap();
+        let trusted = Arc::new(TrustedSet::new(CaKind::Host, [ca.public().clone()]));
+        let id = Uuid::new_v4();
+        let spec = NodeSpec {
+            hostname: NodeName::parse("DB-1").unwrap(),
+            addr: NodeAddress::parse("[::ffff:10.0.0.7]:22").unwrap(),
+            host_keys: Vec::new(),
+            host_ca: true,
+        };
+        let node = Node::new(id, Labels::new(), spec);
+        let believed = |name: &str| {
+            let key = PublicKey::from_key_data(ca.public().key_data()).unwrap();
+            let request = HostCertificateRequest {
+                key,
+                key_id: "host".to_owned(),
+                names: vec![name.to_owned()],
+                lifetime: Duration::from_mins(1),
+            };
+            let certificate = issue_host_certificate(&ca, &request, SystemTime::now()).unwrap();
+            NodeHostKey::new(&node, Arc::clone(&trusted), Witness::new(&node))
+                .check(certificate.blob())
+                .is_ok()
+        };
+        for name in ["db-1", "Db-1", &id.to_string(), "10.0.0.7"] {
+            assert!(believed(name), "{name}");
+        }
+        for name in ["db-2", "db-1.example", "10.0.0.8"] {
+            assert!(!believed(name), "{name}");
+        }
     }
 }

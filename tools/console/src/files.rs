@@ -45,13 +45,37 @@ pub fn write_with<T>(
     path: &Path,
     content: impl FnOnce(&mut dyn Write) -> Result<T, CommandError>,
 ) -> Result<T, CommandError> {
-    let in_file = |error: io::Error| CommandError::new(Kind::Failed, error.to_string()).within(path);
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = NamedTempFile::new_in(folder).map_err(in_file)?;
-    let written = content(&mut file)?;
-    file.as_file().sync_all().map_err(in_file)?;
-    file.persist(path).map_err(|error| in_file(error.error))?;
+    let (file, written) = filled(path, content)?;
+    file.persist(path).map_err(|error| failed(path, &error.error))?;
     Ok(written)
+}
+
+/// As [`write()`], but never in the place of what is there.
+pub fn create(path: &Path, content: &[u8]) -> Result<(), CommandError> {
+    let (file, ()) = filled(path, |out| Ok(out.write_all(content)?))?;
+    match file.persist_noclobber(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => {
+            Err(CommandError::new(Kind::Conflict, "is there already").within(path))
+        }
+        Err(error) => Err(failed(path, &error.error)),
+    }
+}
+
+/// A file beside `path` with all of its content.
+fn filled<T>(
+    path: &Path,
+    content: impl FnOnce(&mut dyn Write) -> Result<T, CommandError>,
+) -> Result<(NamedTempFile, T), CommandError> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = NamedTempFile::new_in(folder).map_err(|error| failed(path, &error))?;
+    let written = content(&mut file)?;
+    file.as_file().sync_all().map_err(|error| failed(path, &error))?;
+    Ok((file, written))
+}
+
+fn failed(path: &Path, error: &io::Error) -> CommandError {
+    CommandError::new(Kind::Failed, error.to_string()).within(path)
 }
 
 #[cfg(test)]
@@ -92,6 +116,17 @@ mod tests {
         write(&path, b"new").unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "new");
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_is_there_is_not_replaced_by_what_is_new() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        create(&path, b"first").unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(create(&path, b"second").unwrap_err().kind(), Kind::Conflict);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "first");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 

@@ -141,7 +141,8 @@ async fn create(services: Arc<Services>, operator: Operator, request: Request) -
         let (hostname, addr) = (add.name.clone(), add.addr());
         let (host_keys, host_ca) = (add.host_keys.clone(), add.host_ca);
         let spec = NodeSpec { hostname, addr, host_keys, host_ca };
-        verify_host_key(&services, &operator, &Node::new(Uuid::nil(), Labels::new(), spec)).await?;
+        let id = add.id.unwrap_or_default();
+        verify_host_key(&services, &operator, &Node::new(id, Labels::new(), spec)).await?;
     }
     let node = services.inventory.add_node(&operator, add).await?;
     Ok(Response::revised(201, &node, node.metadata.revision))
@@ -151,12 +152,22 @@ async fn update(services: Arc<Services>, operator: Operator, request: Request) -
     let (name, mut update): (_, NodeUpdate) = (named(&request)?, request.json()?);
     let wanted = request.revision(update.revision)?;
     update.revision = wanted.revision;
-    if update.host_keys.is_some() || update.host_ca.is_some() {
+    if update.host_keys.is_some()
+        || update.host_ca.is_some()
+        || changes_proof(&services.inventory.node(&name)?, &update)
+    {
         rights::administrator(&services, &request, Resource::Node, Verb::Rotate).await?;
     }
     let node = services.inventory.update_node(&operator, &name, update).await;
     let node = node.map_err(|error| wanted.unmet(error.into()))?;
     Ok(Response::revised(200, &node, node.metadata.revision))
+}
+
+/// Where a certificate of the Host CA is believed, another name or host means another machine's certificate.
+fn changes_proof(node: &Node, update: &NodeUpdate) -> bool {
+    let renamed = update.name.as_ref().is_some_and(|name| *name != node.spec.hostname);
+    let moved = update.host.as_ref().is_some_and(|host| *host != node.spec.addr.host);
+    node.spec.believes_host_ca() && (renamed || moved)
 }
 
 async fn rotate_host_key(services: Arc<Services>, operator: Operator, request: Request) -> Answer {

@@ -256,6 +256,13 @@ fn who_may_change_does_not_thereby_make_pin_or_unlock() {
     can(&json!(["update", "rotate"]));
     let changed = change(&json!({"host_keys": []})).expect(200);
     assert_eq!(changed["spec"]["host_keys"], json!([]));
+    // The node is believed for its name and address now: another one is as good as another key.
+    can(&json!(["update"]));
+    change(&json!({"host": "10.0.0.10"})).expect(403);
+    change(&json!({"name": "db-10"})).expect(403);
+    change(&json!({"name": "DB-9", "host": "10.0.0.9", "port": 2222})).expect(200);
+    can(&json!(["update", "rotate"]));
+    change(&json!({"host": "10.0.0.10"})).expect(200);
 
     let id = "5da56852-2adb-4540-a37c-80790203f6a9";
     let lock = |replace: bool| {

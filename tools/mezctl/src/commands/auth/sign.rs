@@ -94,10 +94,23 @@ fn for_ssh(
     let request = SignRequest { user: user.clone(), public_key, tls_public_key: None, ttl };
     let signed = client.sign(&request)?;
     match out {
-        Some(path) => files::write(path, line(&signed).as_bytes())?,
+        Some(path) => write_certificate(path, &line(&signed))?,
         None => print(&line(&signed))?,
     }
     Ok(signed)
+}
+
+/// In the place of an older certificate or of nothing. Whatever else has the name stays: it may be the private key.
+pub(super) fn write_certificate(path: &Path, certificate: &str) -> Result<(), CommandError> {
+    if path.symlink_metadata().is_err() {
+        return files::create(path, certificate.as_bytes());
+    }
+    let old = files::read(path, KEY_FILE_MAX)?;
+    let kind = old.split_ascii_whitespace().next();
+    if kind.is_some_and(|kind| !kind.ends_with("-cert-v01@openssh.com")) {
+        return Err(CommandError::new(Kind::Conflict, "is there already, and is no certificate").within(path));
+    }
+    files::write(path, certificate.as_bytes())
 }
 
 /// Everything that `mezctl --identity PREFIX` and `ssh -i PREFIX.key` need.

@@ -11,7 +11,7 @@ use mezite_console::{CommandError, Kind, files};
 use rand_core::OsRng;
 use ssh_key::{Algorithm, LineEnding, PrivateKey};
 
-use super::sign::KEY_FILE_MAX;
+use super::sign::{KEY_FILE_MAX, write_certificate};
 
 /// Certifies the key in `key`, or makes a new one beside its certificate.
 pub(super) fn run(
@@ -44,7 +44,7 @@ fn certify(
     request.check()?;
     let certificate = signed(client, &request)?;
     match out {
-        Some(path) => files::write(path, certificate.as_bytes()),
+        Some(path) => write_certificate(path, &certificate),
         None => print(&certificate),
     }
 }
@@ -73,8 +73,8 @@ fn generate(
     let request = HostSignRequest { public_key, names, ttl };
     request.check()?;
     let certificate = signed(client, &request)?;
-    files::write(prefix, secret.as_bytes())?;
-    files::write(&certificate_path, certificate.as_bytes())?;
+    files::create(prefix, secret.as_bytes())?;
+    files::create(&certificate_path, certificate.as_bytes())?;
     eprintln!("The credentials have been written to {}, {}", prefix.display(), certificate_path.display());
     Ok(())
 }
