@@ -32,7 +32,7 @@ fn straight(scene: &Scene, known: &Path, name: &str) -> Finished {
     run(ssh.arg(format!("{}@127.0.0.1", scene.login)).arg("true"))
 }
 
-/// Teleport's line for known_hosts.
+/// Teleport's line for `known_hosts`.
 fn known_hosts(scene: &Scene) -> std::path::PathBuf {
     let url = format!("https://localhost:{}/webapi/auth/export?type=host", scene.gateway.https().port());
     let curl = run(Command::new("curl")
