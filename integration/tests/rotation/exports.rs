@@ -113,3 +113,25 @@ fn hostile_029_the_export_for_nodes_never_has_a_user_ca_key_and_a_user_certifica
     assert!(said.err().contains("trusts the User CA: users can reach it past the gateway"), "{}", said.err());
     direct(&scene).assert_ok();
 }
+
+#[test]
+fn hostile_088_what_is_revoked_stays_so_for_every_key_that_is_trusted() {
+    let scene = Scene::start();
+    let certificate = scene.identity.certificate.clone().unwrap();
+    let shown = run(Command::new("ssh-keygen").arg("-Lf").arg(&certificate)).assert_ok().out();
+    let serial = shown.lines().find_map(|line| line.trim().strip_prefix("Serial: ")).unwrap().to_owned();
+    scene.mezctl.ok(&["certs", "revoke", "--serial", &serial]);
+    let is_revoked = || {
+        let list = scene.scratch.join("revoked.krl");
+        curl(&scene, &["-f", "-o", &list.display().to_string()], "/v1/ca/revoked.krl");
+        run(Command::new("ssh-keygen").arg("-Qf").arg(&list).arg(&certificate)).code == Some(1)
+    };
+    assert!(is_revoked());
+    for phase in ["prepare", "activate"] {
+        step(&scene, "user", phase);
+        assert!(is_revoked(), "{phase}");
+        scene.ssh("true").assert_code(255);
+    }
+    step(&scene, "user", "finish");
+    scene.ssh("true").assert_code(255);
+}
