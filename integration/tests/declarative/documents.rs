@@ -206,7 +206,7 @@ fn what_the_manual_shows_is_taken() {
         rest.split('`').skip(1).step_by(2).map(str::to_owned).collect()
     };
     let (resources, verbs) = (words("Resources: "), words("Verbs: "));
-    assert_eq!((resources.len(), verbs.len()), (12, 7));
+    assert_eq!((resources.len(), verbs.len()), (13, 7));
     let role = format!(
         "kind: role\nmetadata: {{name: all}}\nspec: {{allow: {{rules: [{{resources: {resources:?}, verbs: {verbs:?}}}]}}}}\n"
     );

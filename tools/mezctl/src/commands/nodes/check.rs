@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use mezite_api::client::{Client, ClientError};
@@ -16,6 +17,8 @@ use super::reference;
 
 /// Nodes that are looked at at once.
 const AT_ONCE: usize = 64;
+/// Between the beginnings of two looks: the gateway has connections to serve beside them.
+const PACE: Duration = Duration::from_millis(10);
 
 /// Dials nodes and keeps what is seen of them. Exits with 6 when one cannot be reached, 5 when one shows another host
 /// key.
@@ -86,10 +89,12 @@ impl Check {
 /// Has so many looked at at once. One that was removed meanwhile is left out.
 fn all(client: &Client, nodes: &[Node], request: &NodeCheckRequest) -> Result<Vec<Checked>, CommandError> {
     let (next, found) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let turn = Mutex::new(Instant::now());
     thread::scope(|scope| {
         for _ in 0..AT_ONCE.min(nodes.len()) {
             scope.spawn(|| {
                 while let Some(node) = nodes.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    pause(&turn);
                     let answer = NodeRef::parse(&node.id().to_string())
                         .map_err(|invalid| ClientError::Answer(invalid.to_string()))
                         .and_then(|reference| client.check_node(&reference, request));
@@ -108,6 +113,13 @@ fn all(client: &Client, nodes: &[Node], request: &NodeCheckRequest) -> Result<Ve
     }
     checked.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(checked)
+}
+
+/// Waits until it is this one's turn to begin.
+fn pause(turn: &Mutex<Instant>) {
+    let mut turn = turn.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    thread::sleep(turn.saturating_duration_since(Instant::now()));
+    *turn = Instant::now() + PACE;
 }
 
 fn checked(node: Node) -> Checked {
