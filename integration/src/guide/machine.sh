@@ -35,18 +35,17 @@ HOSTS
 cat >/usr/local/bin/systemctl <<'SYSTEMCTL'
 #!/bin/sh
 case "$1 $2" in
-    'reload ssh' | 'reload sshd') kill -HUP "$(cat /run/sshd.pid)" ;;
+    'reload ssh' | 'reload sshd') pid=$(cat /run/sshd.pid); rm /run/sshd.pid; kill -HUP "$pid" ;;
     'restart ssh' | 'restart sshd') kill "$(cat /run/sshd.pid)"; while [ -e /run/sshd.pid ]; do sleep 0.05; done; /usr/sbin/sshd ;;
     *) echo "systemctl: $* is not known here" >&2; exit 1 ;;
 esac
-# sshd is there again when its port answers.
-for _ in $(seq 100); do
-    if [ -e /run/sshd.pid ] && (exec 3<>/dev/tcp/127.0.0.1/22) 2>/dev/null; then exit 0; fi
+# sshd writes it when it listens.
+for _ in $(seq 600); do
+    if [ -s /run/sshd.pid ]; then exit 0; fi
     sleep 0.05
 done
 exit 1
 SYSTEMCTL
-sed -i '1s/sh$/bash/' /usr/local/bin/systemctl
 chmod 755 /usr/local/bin/systemctl
 
 sed -i '/^\(ubuntu\|deploy\|alice\):/d' /etc/passwd /etc/shadow /etc/group /etc/gshadow

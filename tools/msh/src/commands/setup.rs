@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::thread;
 use std::time::{Duration, SystemTime};
 
 use clap::Args;
@@ -128,13 +129,16 @@ fn show(begun: &SetupBegun) {
     eprintln!("{uri}\nsecret: {}\n", begun.secret.expose());
 }
 
-/// The code of the step before this one where that is taken for some seconds more: so a login right afterwards finds the
-/// code of this step unused.
-fn moment_of_first_code(now: SystemTime) -> SystemTime {
+/// A moment of the step before this one, whose code is taken for some seconds more: so a login right afterwards finds the
+/// code of this step unused. Where this step is nearly over it waits for the next.
+fn moment_of_first_code() -> SystemTime {
     const STEP: u64 = 30;
     const MARGIN: u64 = 5;
-    let seconds = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
-    if seconds % STEP < STEP - MARGIN { now - Duration::from_secs(STEP) } else { now }
+    let past = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs() % STEP;
+    if past >= STEP - MARGIN {
+        thread::sleep(Duration::from_secs(STEP - past));
+    }
+    SystemTime::now() - Duration::from_secs(STEP)
 }
 
 /// Keeps the secret in a file, and gives the code that follows from it.
@@ -143,7 +147,7 @@ fn first_code(path: &Path, begun: &SetupBegun) -> Result<SecretText, CommandErro
     let totp = TotpSecret::from_base32(secret)
         .ok_or_else(|| CommandError::new(Kind::Failed, "the gateway's secret is not base32"))?;
     files::write(path, format!("{secret}\n").as_bytes())?;
-    Ok(totp.code(moment_of_first_code(SystemTime::now())).into())
+    Ok(totp.code(moment_of_first_code()).into())
 }
 
 /// Keeps whom to believe, so that 'msh login' needs no pin.
