@@ -200,6 +200,22 @@ fn a_bot_cannot_renew_what_was_revoked() {
     assert_ne!(fresh.renew().code, Some(0));
 }
 
+#[test]
+fn hostile_088_the_list_names_what_is_revoked_under_both_keys_while_the_ca_is_rotated() {
+    let scene = Scene::start();
+    let krl = scene.scratch.join("revoked.krl");
+    let certificate = scene.scratch.join("alice-cert.pub");
+    scene.mezctl.ok(&["certs", "revoke", "--serial", &last_serial(&scene, "alice")]);
+    for (step, keys) in [("prepare", 2), ("activate", 2), ("rollback", 1)] {
+        scene.mezctl.ok(&["ca", "rotate", "--type=user", "--phase", step, "--force"]);
+        fs::write(&krl, ask(&scene, "GET", "").body).unwrap();
+        let listed = keygen(&["-Q".as_ref(), "-l".as_ref(), "-f".as_ref(), &krl]).assert_ok().out();
+        assert_eq!(listed.matches("CA key ssh-ed25519").count(), keys, "{step}: {listed}");
+        keygen(&["-Q".as_ref(), "-f".as_ref(), &krl, &certificate]).assert_code(1);
+        assert_refused(&scene.ssh("true"), &[REFUSED]);
+    }
+}
+
 /// Asks for the list as anybody may.
 fn ask(scene: &Scene, method: &str, fields: &str) -> Answered {
     let request = format!(
