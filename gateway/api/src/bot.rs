@@ -141,6 +141,9 @@ pub struct BotPut {
     /// Refused everything until that is changed.
     #[serde(default)]
     pub disabled: bool,
+    /// Whose id tokens a new bot joins with. Of a bot that exists it stays; another one is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oidc: Option<OidcTrust>,
     /// Replace a bot of this name; otherwise one that exists is a conflict.
     #[serde(default)]
     pub replace: bool,
@@ -156,6 +159,7 @@ impl BotPut {
             return Err(Invalid::new("revision", "is only for replacing a bot"));
         }
         check_bot_roles(&self.roles)?;
+        self.oidc.as_ref().map_or(Ok(()), OidcTrust::check)?;
         check_logins(&self.logins)?;
         check_traits(&self.traits)
     }

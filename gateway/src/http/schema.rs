@@ -191,6 +191,7 @@ pub(super) fn bot_put() -> Value {
         ("traits", traits()),
         ("ttl", or_null(duration())),
         ("disabled", boolean()),
+        ("oidc", or_null(oidc_trust())),
         ("replace", boolean()),
         ("revision", revision()),
     ])

@@ -19,7 +19,7 @@ fn every_operation_answers_as_it_is_described() {
         let path =
             template.replace("{user}", "nobody").replace("{role}", "nothing").replace("{node}", "nowhere");
         let path = path.replace("{lock}", "x").replace("{session}", "x").replace("{bot}", "nobody");
-        let path = path.replace("{token}", "x").replace("{ca}", "tls");
+        let path = path.replace("{token}", "x").replace("{revocation}", "x").replace("{ca}", "tls");
         for (method, operation) in operations.as_object().unwrap() {
             let line = format!("{} {path}", method.to_uppercase());
             let described = operation["responses"].as_object().unwrap();

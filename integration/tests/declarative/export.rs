@@ -35,6 +35,15 @@ kind: bot
 metadata: {name: ci}
 spec: {roles: [dev], ttl: 90m, logins: [deploy], traits: {a: [b]}, disabled: true}
 ---
+kind: bot
+metadata: {name: pipeline}
+spec:
+  roles: [dev]
+  oidc:
+    issuer: https://token.actions.githubusercontent.com
+    audience: mezite
+    claims: {repository: acme/app, ref: refs/heads/main}
+---
 kind: node
 spec: {addr: "[2001:db8::7]:2222", hostname: Web-1}
 ---
@@ -57,8 +66,13 @@ fn what_is_exported_makes_the_same_in_an_empty_gateway() {
     assert_eq!(second.mezctl.ok(&["export"]), exported);
     let before = second.events();
     let again = second.send(&["apply"], &exported);
-    assert_eq!(again.assert_ok().err().matches("unchanged ").count(), 11, "{}", again.err());
+    assert_eq!(again.assert_ok().err().matches("unchanged ").count(), 12, "{}", again.err());
     assert_eq!(second.events(), before, "nothing is done");
+    let other = exported.replace("acme/app", "evil/app");
+    let refused = second.send(&["apply"], &other);
+    assert_eq!(refused.code, Some(2), "{refused:?}");
+    assert!(refused.err().contains("remove the bot and add it again"), "{}", refused.err());
+    assert_eq!(second.mezctl.ok(&["export"]), exported, "who may become a bot is not changed in passing");
     // And it is what it was, not only what it says.
     for list in [&["users", "ls"][..], &["roles", "ls"]] {
         let strip = |cluster: &Cluster| {

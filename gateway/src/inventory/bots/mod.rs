@@ -49,6 +49,12 @@ struct BotRecord {
     oidc: Option<OidcTrust>,
 }
 
+/// Whether keys that are given are any.
+fn check_keys(trust: Option<&OidcTrust>) -> Result<(), Invalid> {
+    let Some(jwks) = trust.and_then(|trust| trust.jwks.as_ref()) else { return Ok(()) };
+    KeySet::parse(jwks).map(drop).map_err(|error| Invalid::new("jwks", error.to_string()))
+}
+
 impl Inventory {
     /// Adds a bot with a join token, or one that joins with id tokens. The name must be free and every role must exist.
     pub async fn add_bot(
@@ -57,9 +63,7 @@ impl Inventory {
         add: BotAdd,
     ) -> Result<(Bot, Option<FreshToken>), InventoryError> {
         add.check()?;
-        if let Some(keys) = add.oidc.as_ref().and_then(|trust| trust.jwks.as_ref()) {
-            KeySet::parse(keys).map_err(|error| Invalid::new("jwks", error.to_string()))?;
-        }
+        check_keys(add.oidc.as_ref())?;
         let user = User {
             id: Uuid::new_v4(),
             name: add.name,

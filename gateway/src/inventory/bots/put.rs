@@ -3,12 +3,12 @@
 use jiff::Timestamp;
 use mezite_api::bot::{Bot, BotPut, DEFAULT_TTL};
 use mezite_api::user::UserKind;
-use mezite_api::{User, UserName};
+use mezite_api::{Invalid, User, UserName};
 use mezite_store::{Batch, Keyspace, Precondition, Revision};
 use uuid::Uuid;
 
 use super::super::{Inventory, InventoryError, Operator, record};
-use super::BotRecord;
+use super::{BotRecord, check_keys};
 
 /// A bot that is there: its user, and the record beside it.
 type Found = (User, BotRecord, Revision);
@@ -22,6 +22,7 @@ impl Inventory {
         put: BotPut,
     ) -> Result<Bot, InventoryError> {
         put.check()?;
+        check_keys(put.oidc.as_ref())?;
         let found = self.found_for(&name, &put)?;
         let mut user = User {
             id: Uuid::new_v4(),
@@ -34,10 +35,15 @@ impl Inventory {
             created: Timestamp::now(),
             revision: 0,
         };
-        let mut bot = BotRecord { id: user.id, ttl: put.ttl.unwrap_or(DEFAULT_TTL), token: None, oidc: None };
+        let mut bot =
+            BotRecord { id: user.id, ttl: put.ttl.unwrap_or(DEFAULT_TTL), token: None, oidc: put.oidc };
         let (mut kind, mut precondition, mut batch) = ("bot.create", Precondition::Absent, Batch::new());
         let key = user.name.as_str().as_bytes().to_vec();
         if let Some((old, record, revision)) = found {
+            // It says who may become this bot: with the instances that there are it makes no sense.
+            if bot.oidc.is_some() && bot.oidc != record.oidc {
+                return Err(Invalid::new("oidc", "cannot be changed: remove the bot and add it again").into());
+            }
             (user.id, user.created) = (old.id, old.created);
             (bot.id, bot.token, bot.oidc) = (record.id, record.token, record.oidc);
             (kind, precondition) = ("bot.update", Precondition::Revision(old.revision));

@@ -1,10 +1,11 @@
-//! `kind: bot`: a machine identity, without its token and its instances.
+//! `kind: bot`: a machine identity and whose id tokens it joins with, without its token and its instances.
 
 use std::time::Duration;
 
 use mezite_access::yaml::YamlError;
 use mezite_api::bot::{Bot, BotPut, DEFAULT_TTL};
 use mezite_api::client::Client;
+use mezite_api::oidc::OidcTrust;
 use mezite_api::user::Traits;
 use mezite_api::{Login, RoleName, UserName, duration};
 use mezite_console::CommandError;
@@ -37,13 +38,16 @@ struct Spec {
     traits: Traits,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     disabled: bool,
+    /// Whose id tokens it joins with; of a bot that is there it stays where it is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    oidc: Option<OidcTrust>,
 }
 
 impl BotDocument {
     /// The document of a bot that the gateway has.
     pub(crate) fn of(bot: &Bot) -> Self {
         let status = serde_json::json!({
-            "id": bot.id, "created": bot.created, "token": bot.token, "oidc": bot.oidc, "instances": bot.instances, "locked": bot.locked,
+            "id": bot.id, "created": bot.created, "token": bot.token, "instances": bot.instances, "locked": bot.locked,
         });
         Self {
             kind: Kind::Bot,
@@ -55,6 +59,7 @@ impl BotDocument {
                 logins: bot.logins.clone(),
                 traits: bot.traits.clone(),
                 disabled: bot.disabled,
+                oidc: bot.oidc.clone(),
             },
             status: Some(status),
         }
@@ -73,8 +78,8 @@ impl BotDocument {
     }
 
     fn put(&self, replace: bool, revision: Option<u64>) -> BotPut {
-        let Spec { roles, ttl, logins, traits, disabled } = self.spec.clone();
-        BotPut { roles, logins, traits, ttl, disabled, replace, revision }
+        let Spec { roles, ttl, logins, traits, disabled, oidc } = self.spec.clone();
+        BotPut { roles, logins, traits, ttl, disabled, oidc, replace, revision }
     }
 }
 
@@ -95,6 +100,7 @@ impl Declared for BotDocument {
         let Some(bot) = found(client.bot(&self.metadata.name))? else { return Ok(Stored::Absent) };
         let mut spec = self.spec.clone();
         spec.ttl = spec.ttl.or(Some(DEFAULT_TTL));
+        spec.oidc = spec.oidc.or_else(|| bot.oidc.clone());
         let same = spec == Self::of(&bot).spec;
         Ok(if same { Stored::Same(Some(bot.revision)) } else { Stored::Other(Some(bot.revision)) })
     }
