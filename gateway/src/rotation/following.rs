@@ -59,8 +59,11 @@ fn standing(node: &Node, ca: CaKind, new: &str, old: &str, made: Timestamp) -> O
             }
             _ => false,
         },
-        // Its certificate is what the gateway believes it for.
-        CaKind::Host => node.spec.believes_host_ca(),
+        // Its certificate is what the gateway believes it for; one that is pinned too may never have shown any.
+        CaKind::Host => {
+            let pinned = !node.spec.host_keys.is_empty();
+            node.spec.believes_host_ca() && (!pinned || new.is_some() || old.is_some())
+        }
         CaKind::Tls => false,
     };
     concerned.then(|| match new {
@@ -220,6 +223,11 @@ mod tests {
         let check = old_release.status.seen.as_mut().unwrap().check.as_mut().unwrap();
         (check.ok, check.trusts_user) = (true, Yes);
         assert_eq!(of(&old_release, CaKind::User), Some(NotLookedAt));
+        old_release.spec.host_ca = true;
+        assert_eq!(of(&old_release, CaKind::Host), None, "it is pinned, and has shown no certificate");
+        let mut both = seen(None, Some(Yes));
+        both.spec.host_ca = true;
+        assert_eq!(of(&both, CaKind::Host), Some(NotLookedAt), "it has shown one by the old key");
         old_release.spec.host_keys.clear();
         assert_eq!(of(&old_release, CaKind::Host), Some(NotLookedAt));
     }
