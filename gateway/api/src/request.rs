@@ -12,6 +12,10 @@ pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     if body.len() > MAX_BODY_BYTES {
         return Err(Problem::new(ProblemCode::TooLarge, "the body is larger than 1 MiB"));
     }
+    // A list of values without their names would be taken for a structure, too.
+    if body.trim_ascii_start().first().is_some_and(|byte| *byte == b'[') {
+        return Err(Problem::new(ProblemCode::Invalid, "the body must be a JSON object"));
+    }
     crate::json::parse(body)
 }
 
@@ -28,9 +32,15 @@ mod tests {
         let long = vec![b' '; MAX_BODY_BYTES + 1];
         assert_eq!(parse::<UserAdd>(&long).unwrap_err().code, ProblemCode::TooLarge);
         let deep = format!("{{\"name\":{}", "[".repeat(100_000));
-        for body in
-            [&b""[..], b"{", b"\xef\xbb\xbf{\"name\":\"a\"}", b"{\"name\":\"a\"} x", b"[]", deep.as_bytes()]
-        {
+        for body in [
+            &b""[..],
+            b"{",
+            b"\xef\xbb\xbf{\"name\":\"a\"}",
+            b"{\"name\":\"a\"} x",
+            b"[]",
+            b" [\"alice\", []]",
+            deep.as_bytes(),
+        ] {
             assert_eq!(parse::<UserAdd>(body).unwrap_err().code, ProblemCode::Invalid);
         }
         assert!(parse::<UserAdd>(b"{\"name\":\"Alice\"}").is_ok_and(|add| add.name.as_str() == "alice"));
