@@ -167,7 +167,7 @@ mod tests {
     use std::time::Duration;
 
     use mezite_api::node::NodeSpec;
-    use mezite_api::{Labels, NodeAddress, NodeName};
+    use mezite_api::{HostKey, Labels, NodeAddress, NodeName};
     use mezite_ca::{
         CaKind, HostCertificateRequest, KeyAlgorithm, PublicKey, SshCaKey, issue_host_certificate,
     };
@@ -187,7 +187,7 @@ mod tests {
             host_ca: true,
         };
         let node = Node::new(id, Labels::new(), spec);
-        let believed = |name: &str| {
+        let certified = |node: &Node, name: &str| {
             let key = PublicKey::from_key_data(ca.public().key_data()).unwrap();
             let request = HostCertificateRequest {
                 key,
@@ -196,15 +196,20 @@ mod tests {
                 lifetime: Duration::from_mins(1),
             };
             let certificate = issue_host_certificate(&ca, &request, SystemTime::now()).unwrap();
-            NodeHostKey::new(&node, Arc::clone(&trusted), Witness::new(&node))
-                .check(certificate.blob())
-                .is_ok()
+            let mut policy = NodeHostKey::new(node, Arc::clone(&trusted), Witness::new(node));
+            policy.check(certificate.blob()).is_ok()
         };
+        let believed = |name: &str| certified(&node, name);
         for name in ["db-1", "Db-1", &id.to_string(), "10.0.0.7"] {
             assert!(believed(name), "{name}");
         }
         for name in ["db-2", "db-1.example", "10.0.0.8"] {
             assert!(!believed(name), "{name}");
         }
+        let mut pinned = node.clone();
+        pinned.spec.host_keys = vec![HostKey::from_key_data(ca.public().key_data().clone()).unwrap()];
+        assert!(certified(&pinned, "db-1"), "both are believed");
+        pinned.spec.host_ca = false;
+        assert!(!certified(&pinned, "db-1"), "only the key is, which the certificate is for");
     }
 }
