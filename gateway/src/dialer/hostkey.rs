@@ -23,6 +23,8 @@ pub struct Witness(Arc<Shown>);
 struct Shown {
     /// Fingerprints that are pinned, or what stands for them.
     pinned: String,
+    /// Whether any key is.
+    pins_keys: bool,
     first: OnceLock<Vec<u8>>,
     refused: OnceLock<Vec<u8>>,
     /// The fingerprint of the Host CA's key that has certified the host key that was believed.
@@ -34,20 +36,25 @@ struct Shown {
 impl Witness {
     /// For a connection to `node`.
     pub fn new(node: &Node) -> Self {
-        let keys = node.spec.host_keys.iter().map(|key| key.fingerprint().to_string());
-        let certified = node.spec.believes_host_ca().then(|| CERTIFIED.to_owned());
-        Self::expecting(keys.chain(certified).collect::<Vec<_>>().join(" or "), None)
-    }
-
-    fn expecting(pinned: String, offered: Option<OnceLock<Vec<String>>>) -> Self {
-        let (first, refused, certified_by) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
-        Self(Arc::new(Shown { pinned, first, refused, certified_by, offered }))
+        Self::expecting(node, None)
     }
 
     /// The same, which also hears what the node offers.
     pub fn listening(node: &Node) -> Self {
-        let Self(shown) = Self::new(node);
-        Self::expecting(shown.pinned.clone(), Some(OnceLock::new()))
+        Self::expecting(node, Some(OnceLock::new()))
+    }
+
+    fn expecting(node: &Node, offered: Option<OnceLock<Vec<String>>>) -> Self {
+        let keys = node.spec.host_keys.iter().map(|key| key.fingerprint().to_string());
+        let certified = node.spec.believes_host_ca().then(|| CERTIFIED.to_owned());
+        Self(Arc::new(Shown {
+            pinned: keys.chain(certified).collect::<Vec<_>>().join(" or "),
+            pins_keys: !node.spec.host_keys.is_empty(),
+            first: OnceLock::new(),
+            refused: OnceLock::new(),
+            certified_by: OnceLock::new(),
+            offered,
+        }))
     }
 
     /// The first host key that was shown.
@@ -73,8 +80,8 @@ impl Witness {
             blob.map_or_else(|| "(none)".to_owned(), |blob| hostkey::fingerprint(blob))
         };
         let refusal = match first == refused {
-            true if self.0.pinned == CERTIFIED => HostKeyFault::Uncertified,
-            true => HostKeyFault::Unknown,
+            true if self.0.pins_keys => HostKeyFault::Unknown,
+            true => HostKeyFault::Uncertified,
             false => HostKeyFault::Changed,
         };
         let (fault, seen) = match error {
